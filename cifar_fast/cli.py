@@ -1,0 +1,161 @@
+"""The command line: turns flags into a `Config` and calls what the command names. Only this file sees FLAGS.
+
+TensorFlow is imported by the commands that need it, so that `--help` and a mistyped flag answer at once.
+"""
+import dataclasses
+import json
+import sys
+import typing
+
+from absl import flags
+
+from cifar_fast import recipes
+from cifar_fast.config import Config
+from cifar_fast.errors import UserError
+
+COMMANDS = {
+    "train": "train a network, or go on with the unfinished run in --workdir",
+    "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir",
+    "devices": "say which hardware, precision, XLA and threads would be used, and why",
+    "augment": "draw a sheet of training images before and after augmentation into --out",
+    "recipes": "list the recipes that --recipe=NAME takes",
+}
+DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
+GROUPS = ("data", "augmentation", "network", "optimizer", "training", "engine")
+
+
+def main(argv):
+    """Runs a command line, its first word the program. Returns the exit code."""
+    try:
+        command, values = parse(argv[1:])
+        return globals()[f"_{command}"](values) or 0
+    except UserError as error:
+        print(f"cifar_fast: {error}", file=sys.stderr)
+        return 1
+    except _Help as text:
+        print(text)
+        return 0
+
+
+def parse(arguments):
+    """Arguments → (command, FlagValues). Raises UserError for anything that doesn't parse."""
+    if not arguments or arguments[0] in ("--help", "-h", "help", "--helpfull"):
+        raise _Help(_help(None))
+    command, *rest = arguments
+    if command not in COMMANDS:
+        raise UserError(f"unknown command {command!r}: expected one of {', '.join(COMMANDS)}; see cifar_fast --help")
+    if any(a in ("--help", "-h", "--helpfull") for a in rest):
+        raise _Help(_help(command))
+    values = define()
+    try:
+        left = values(["cifar_fast", *_expand(rest)])[1:]
+    except (flags.Error, OSError, UnicodeDecodeError) as error:
+        raise UserError(" ".join(str(error).split()) + f"; see cifar_fast {command} --help") from None
+    if left:
+        raise UserError(f"unexpected argument {left[0]!r}: flags are written --name=value; "
+                        f"see cifar_fast {command} --help")
+    return command, values
+
+
+def define():
+    """All flags, in a FlagValues of their own: importing this file defines nothing globally."""
+    values = flags.FlagValues()
+    for field in dataclasses.fields(Config):
+        kinds = [k for k in typing.get_args(field.type) or [field.type] if k is not type(None)]
+        DEFINE[kinds[0]](field.name, field.default, field.metadata["help"], flag_values=values)
+    flags.DEFINE_string("recipe", None, "a flagfile by name, see cifar_fast recipes", flag_values=values)
+    flags.DEFINE_enum("which", "best", ["best", "last"], "evaluate: which checkpoint", flag_values=values)
+    flags.DEFINE_string("out", "augmentation.png", "augment: the picture to write", flag_values=values)
+    return values
+
+
+def config_of(values, **changes):
+    """FlagValues → `Config`."""
+    names = [f.name for f in dataclasses.fields(Config)]
+    return Config(**{n: values[n].value for n in names} | changes)
+
+
+def _expand(arguments):
+    """--recipe=NAME becomes --flagfile=PATH, and flagfiles go first: what is given beside them wins."""
+    files, rest, words = [], [], iter(arguments)
+    for word in words:
+        name, given, value = word.lstrip("-").partition("=")
+        if word.startswith("-") and name in ("recipe", "flagfile"):
+            value = value if given else next(words, "")
+            files.append(f"--flagfile={recipes.find(value) if name == 'recipe' else value}")
+        else:
+            rest.append(word)
+    return files + rest
+
+
+def _train(values):
+    config = config_of(values)
+    from cifar_fast import train
+    return train.run(config)
+
+
+def _evaluate(values):
+    from cifar_fast import train
+    from cifar_fast.workdir import Workdir
+    saved = define()
+    saved(["cifar_fast", *Workdir.read_config(values["workdir"].value)])
+    places = {n: values[n].value for n in ("workdir", "data_dir", "precision", "xla") if values[n].present}
+    result = train.evaluate_saved(config_of(saved, **places), values["which"].value)
+    print(json.dumps(result))
+
+
+def _devices(values):
+    from cifar_fast import devices
+    config = config_of(values)
+    print(devices.resolve(config.precision, config.xla).banner())
+
+
+def _augment(values):
+    from cifar_fast import train
+    config = config_of(values)
+    train.draw_augmentation(config, train.load_data(config), values["out"].value)
+    print(f"wrote {values['out'].value}")
+
+
+def _recipes(_):
+    width = max(map(len, recipes.names()))
+    for name, line in recipes.names().items():
+        print(f"{name:<{width}}  {line}")
+
+
+class _Help(Exception):
+    """The text that --help asks for."""
+
+
+def _help(command):
+    lines = []
+    if command is None:
+        lines += ["cifar_fast: a high-throughput CIFAR-10 and CIFAR-100 trainer", "",
+                  "usage: cifar_fast COMMAND [--flag=value ...]", "", "commands:"]
+        lines += [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
+        lines += ["", "cifar_fast COMMAND --help shows a command's flags; the first to know:"]
+        shown = ("dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed", "precision")
+    else:
+        lines += [f"cifar_fast {command}: {COMMANDS[command]}"]
+        shown = {"recipes": (), "evaluate": ("workdir", "data_dir", "precision", "xla"),
+                 "devices": ("precision", "xla")}.get(command)
+        lines += _flag_help("which", "best", "which checkpoint: best or last") if command == "evaluate" else []
+        lines += _flag_help("out", "augmentation.png", "the picture to write") if command == "augment" else []
+    if shown != ():
+        lines += _flag_help("flagfile", None, "read flags from a file; flags given beside it win")
+        lines += _flag_help("recipe", None, "a flagfile by name, see cifar_fast recipes")
+    for group in GROUPS:
+        fields = [f for f in dataclasses.fields(Config) if f.metadata["group"] == group]
+        fields = [f for f in fields if shown is None or f.name in shown]
+        if fields:
+            lines += ["", f"{group}:"]
+        for field in fields:
+            choices = field.metadata["choices"]
+            text = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else "")
+            lines += _flag_help(field.name, field.default, text)
+    return "\n".join(lines)
+
+
+def _flag_help(name, default, text):
+    default = "" if default is None else f" [default: {str(default).lower() if default in (True, False) else default}]"
+    return [f"  --{name}", f"      {text}{default}"]

@@ -1,0 +1,122 @@
+"""Everything that decides a training run, in one frozen record.
+
+Each field is one flag of the command line: its default, its limits and its help stand here and nowhere
+else, so that a script that imports the library and a person at a terminal get the same checks.
+"""
+import dataclasses
+from dataclasses import dataclass
+
+from cifar_fast.errors import UserError
+
+
+def option(default, help, *, low=None, high=None, choices=None, group="training"):
+    """A field of `Config`: `low` and `high` are inclusive, `choices` the allowed strings."""
+    return dataclasses.field(default=default, metadata=dict(
+        help=help, low=low, high=high, choices=choices, group=group))
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run. Raises `UserError` naming the flag, its value and what is allowed."""
+
+    # data
+    dataset: str = option("cifar10", "what to train on", choices=("cifar10", "cifar100", "synthetic"), group="data")
+    data_dir: str | None = option(
+        None, "folder or archive with the data: published Python or binary form, .npz or TFDS directory "
+        "(default: prepare with TFDS)", group="data")
+    classes: int = option(10, "classes of the synthetic data: 10 or 100", low=10, high=100, group="data")
+    train_examples: int | None = option(None, "use only the first n training images", low=1, group="data")
+    test_examples: int | None = option(None, "use only the first n test images", low=1, group="data")
+    validation_examples: int = option(
+        0, "hold the last n training images out and evaluate on them in place of the test set", low=0, group="data")
+    standardize: str = option("channel", "subtract the training images' mean and divide by their deviation: one "
+                              "number for all channels, or one a channel", choices=("scalar", "channel"), group="data")
+    test_statistics: str = option("train", "standardize the test images by the training images' statistics "
+                                  "or by their own", choices=("train", "own"), group="data")
+
+    # augmentation
+    rotation_range: float = option(0.0, "rotate by up to this many degrees", low=0, high=180, group="augmentation")
+    width_shift_range: float = option(0.0, "shift columns by up to this: a fraction of the width below 1, pixels "
+                                      "from 1 on", low=0, group="augmentation")
+    height_shift_range: float = option(0.0, "shift rows by up to this: a fraction of the height below 1, pixels "
+                                       "from 1 on", low=0, group="augmentation")
+    shear_range: float = option(0.0, "shear by up to this many degrees", low=0, high=89, group="augmentation")
+    zoom_range: float = option(0.0, "zoom by a factor in 1 ± this", low=0, high=0.99, group="augmentation")
+    horizontal_flip: bool = option(False, "mirror half of the images left to right", group="augmentation")
+    vertical_flip: bool = option(False, "mirror half of the images top to bottom", group="augmentation")
+    fill_mode: str = option("nearest", "what fills the pixels outside the image",
+                            choices=("nearest", "constant", "reflect", "wrap"), group="augmentation")
+
+    # network
+    units: int = option(12, "pre-activation units, a multiple of 3: the filters double after each third",
+                        low=3, high=300, group="network")
+    filters: int = option(32, "filters of the first third of the units", low=1, high=1024, group="network")
+    activation: str = option("relu", "activation function", choices=("relu", "elu"), group="network")
+    dropout: float = option(0.1, "share of the activations dropped at each unit's end", low=0, high=0.9,
+                            group="network")
+    l2: float = option(1e-6, "L2 penalty on every kernel, added to the loss", low=0, high=1, group="network")
+
+    # optimizer
+    optimizer: str = option("adam", "optimizer", choices=("adam", "sgd"), group="optimizer")
+    learning_rate: float = option(1e-3, "learning rate that the schedule starts from or peaks at", low=0,
+                                  group="optimizer")
+    schedule: str = option("exponential", "how the learning rate changes: 'exponential' multiplies it by --decay "
+                           "after each epoch; 'cosine' and 'linear' fall to zero, 'one_cycle' rises over --warmup "
+                           "and falls to zero", choices=("constant", "exponential", "one_cycle", "linear", "cosine"),
+                           group="optimizer")
+    decay: float = option(0.99, "factor an epoch of the exponential schedule", low=1e-6, high=1, group="optimizer")
+    warmup: float = option(0.2, "share of all steps over which one_cycle rises", low=0, high=1, group="optimizer")
+    momentum: float = option(0.9, "momentum of sgd (Nesterov)", low=0, high=0.9999, group="optimizer")
+    label_smoothing: float = option(0.0, "share of the label spread over all classes", low=0, high=0.9,
+                                    group="optimizer")
+
+    # training
+    epochs: int = option(100, "passes over the training images", low=1)
+    batch_size: int = option(32, "images a step, over all devices (the global batch)", low=1)
+    seed: int = option(0, "seed of weights, order, augmentation and dropout", low=0, high=2**31 - 1)
+    eval_every: int = option(1, "evaluate after every n-th epoch (and always after the last)", low=1)
+    workdir: str = option("runs/latest", "the run directory; an unfinished run in it goes on")
+    checkpoint_every: float = option(300.0, "seconds between checkpoints within an epoch (each epoch's end has one)",
+                                     low=0)
+
+    # engine
+    precision: str = option("auto", "arithmetic of convolutions and activations; variables, statistics, logits and "
+                            "loss stay float32", choices=("auto", "float32", "bfloat16", "float16"), group="engine")
+    xla: str = option("auto", "compile the network with XLA (the augmentation always is): auto is on for GPUs, "
+                      "off for CPUs", choices=("auto", "on", "off"), group="engine")
+    input: str = option("auto", "keep the data set on the device, or stream batches to it",
+                        choices=("auto", "resident", "stream"), group="engine")
+    steps_per_call: int = option(0, "training steps a call of the compiled program; 0: as many as take some "
+                                 "seconds", low=0, group="engine")
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+        if self.units % 3:
+            raise UserError(f"--units={self.units}: must be a multiple of 3, since the filters double after each third")
+        if self.classes not in (10, 100):
+            raise UserError(f"--classes={self.classes}: the synthetic data have 10 or 100 classes")
+
+    def flag_lines(self):
+        """The run as a flagfile's lines, `--name=value`, in the order of the fields; unset ones are left out."""
+        values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+        return [f"--{n}={str(v).lower() if isinstance(v, bool) else v}" for n, v in values if v is not None]
+
+
+# Flags that may differ when a run goes on: they change where and how fast, not what is computed.
+# `epochs` is not among them: most schedules depend on it.
+FREE = ("workdir", "data_dir", "eval_every", "checkpoint_every", "steps_per_call", "input")
+
+
+def _check(field, value):
+    meta = field.metadata
+    if value is None:
+        return
+    if isinstance(value, float) and value != value:
+        raise UserError(f"--{field.name}=nan: must be a number")
+    if meta["choices"] and value not in meta["choices"]:
+        raise UserError(f"--{field.name}={value}: must be one of {', '.join(meta['choices'])}")
+    if meta["low"] is not None and value < meta["low"]:
+        raise UserError(f"--{field.name}={value}: must be at least {meta['low']}")
+    if meta["high"] is not None and value > meta["high"]:
+        raise UserError(f"--{field.name}={value}: must be at most {meta['high']}")

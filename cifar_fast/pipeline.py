@@ -1,0 +1,67 @@
+"""Which examples come next: tf.data pipelines of index batches, or of image batches for data that don't fit.
+
+The order of epoch e is a function of (seed, e) alone, so a run that goes on in the middle of an epoch needs no
+saved iterator. Both kinds of pipeline deliver the same examples in the same order.
+"""
+import numpy as np
+import tensorflow as tf
+
+from cifar_fast.errors import UserError
+
+RESIDENT_BYTES = 2 << 30  # auto keeps up to this on the device; CIFAR takes 150 MB
+PREFETCHED = 4  # batches: a fixed few, since autotuning may fill the memory with them
+
+
+def permutation(seed, epoch, examples):
+    """The order of an epoch: int32 [examples], a random permutation drawn from (seed, epoch)."""
+    return np.random.default_rng([seed, epoch]).permutation(examples).astype(np.int32)
+
+
+def steps_per_epoch(examples, batch_size):
+    """Full batches an epoch; the remainder is left out, another one each epoch.
+
+    Raises:
+      UserError: there are fewer examples than one batch.
+    """
+    if examples < batch_size:
+        raise UserError(f"--batch_size={batch_size}: there are only {examples} training images; "
+                        f"take a batch of at most {examples}")
+    return examples // batch_size
+
+
+def index_batches(seed, epoch, examples, batch_size, start=0):
+    """The epoch's batches from step `start` on, as a dataset of int32 [batch_size]."""
+    steps = steps_per_epoch(examples, batch_size)
+    order = permutation(seed, epoch, examples)[:steps * batch_size].reshape(steps, batch_size)
+    return tf.data.Dataset.from_tensor_slices(order[start:]).with_options(_options())
+
+
+def image_batches(images, labels, *order):
+    """The same batches with their examples: (indices int32 [B], images uint8 [B, H, W, C], labels int32 [B]).
+
+    The arrays are indexed where they lie, so they may be a memory map larger than the memory; `PREFETCHED`
+    batches are all that is held. `order` is what `index_batches` takes.
+    """
+    batches = index_batches(*order)
+    batch_size = batches.element_spec.shape[0]
+
+    def fetch(indices):
+        fetched = tf.numpy_function(lambda i: (images[i], labels[i]), [indices], [images.dtype, labels.dtype])
+        fetched[0].set_shape([batch_size, *images.shape[1:]])
+        fetched[1].set_shape([batch_size])
+        return indices, *fetched
+
+    return batches.map(fetch).prefetch(PREFETCHED).with_options(_options())
+
+
+def is_resident(asked, images):
+    """Whether the training images stay on the device; `asked` is "auto", "resident" or "stream"."""
+    return asked == "resident" or asked == "auto" and images.nbytes <= RESIDENT_BYTES
+
+
+def _options():
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = 1  # keeps the pipeline's work off the training threads
+    return options

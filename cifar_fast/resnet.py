@@ -1,0 +1,82 @@
+"""The network: a pre-activation ResNet (He et al., 2016, arXiv:1603.05027) as the 2020 report built it.
+
+A 7×7 convolution, then three groups of units with f, 2f and 4f filters. A unit is two halves
+
+    x + convolution3x3(relu(normalized(x)))
+
+except that the first unit of the second and of the third group widens by a 1×1 convolution, and its first
+half has stride 2 and no skip. Dropout stands at the end of each unit. Then a last normalization, the mean over
+the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters for 10 classes.
+"""
+import keras
+import tensorflow as tf
+
+from cifar_fast.layers import BatchNormalization, Dropout
+
+
+class ResNet(keras.Model):
+    """Images [B, H, W, C], standardized, any float dtype and any H, W ≥ 4 → logits float32 [B, classes].
+
+    Args:
+      classes: number of logits.
+      units: units in all, a multiple of 3. filters: filters of the first third.
+      activation: "relu" or "elu". dropout: share dropped at each unit's end.
+      seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
+      precision: "float32", "bfloat16" or "float16", the dtype of convolutions and activations. Variables,
+        batch statistics, the pooling, the dense layer and the logits are float32.
+    """
+
+    def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, seed=0, precision="float32"):
+        super().__init__(name="resnet", dtype="float32")
+        policy = precision if precision == "float32" else f"mixed_{precision}"
+        seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
+
+        def convolution(filters, size, strides=1):
+            return keras.layers.Conv2D(filters, size, strides, "same", dtype=policy,
+                                       kernel_initializer=keras.initializers.HeNormal(next(seeds)))
+
+        self.policy = keras.DTypePolicy(policy)
+        self.activate = getattr(tf.nn, activation)
+        self.stem = convolution(filters, 7)
+        self.units = []
+        for i in range(units):
+            widens = i > 0 and i % (units // 3) == 0
+            if widens:
+                filters *= 2
+            unit = {
+                "widen": convolution(filters, 1) if widens else None,
+                "norm1": BatchNormalization(dtype=policy),
+                "conv1": convolution(filters, 3, 2 if widens else 1),
+                "norm2": BatchNormalization(dtype=policy),
+                "conv2": convolution(filters, 3),
+                "dropout": Dropout(dropout, dtype=policy),
+            }
+            self.units.append(unit)
+        self.norm = BatchNormalization(dtype=policy)
+        self.dense = keras.layers.Dense(classes, dtype="float32",
+                                        kernel_initializer=keras.initializers.HeNormal(next(seeds)))
+
+    def call(self, images, seed=None, training=False):
+        """seed: int32 [2], needed for dropout when training."""
+        x = self.stem(tf.cast(images, self.policy.compute_dtype))
+        for i, unit in enumerate(self.units):
+            if unit["widen"]:
+                x = unit["widen"](x)
+            h = unit["conv1"](self.activate(unit["norm1"](x, training=training)))
+            x = h if unit["widen"] else x + h
+            h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
+            # Each unit drops by a draw of its own: the seed's second number counts steps, so shift the first.
+            x += unit["dropout"](h, seed=None if seed is None else seed + [i << 20, 0], training=training)
+        x = self.norm(x, training=training)
+        return self.dense(tf.reduce_mean(tf.cast(x, tf.float32), [1, 2]))
+
+    def kernels(self):
+        """The variables that L2 and weight decay act on: every kernel, no bias, gain or offset."""
+        return [v for v in self.trainable_variables if v.name == "kernel"]
+
+
+def build(classes, image_shape, **options):
+    """A `ResNet` whose variables exist, for images of shape (H, W, C)."""
+    model = ResNet(classes, **options)
+    model(tf.zeros([1, *image_shape]))
+    return model
