@@ -1,0 +1,66 @@
+"""Our two layers against Keras's own and against the definition."""
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_fast.layers import BatchNormalization, Dropout
+
+
+@pytest.mark.parametrize("shape", [(8, 6, 6, 5), (3, 1, 1, 4)])
+def test_normalization_equals_keras_in_values_gradients_and_moving_statistics(shape):
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.normal(2, 3, shape), tf.float32)
+    weights = tf.constant(rng.normal(size=shape), tf.float32)
+    results = []
+    for kind in (keras.layers.BatchNormalization, BatchNormalization):
+        layer = kind()
+        layer.build(shape)
+        layer.gamma.assign(rng.uniform(0.5, 2, shape[-1]) * 0 + np.linspace(0.5, 2, shape[-1]))
+        layer.beta.assign(np.linspace(-1, 1, shape[-1]))
+        for _ in range(3):
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                outputs = layer(images, training=True)
+                loss = tf.reduce_sum(outputs * weights)
+            gradients = tape.gradient(loss, [images, layer.gamma.value, layer.beta.value])
+        inference = layer(images, training=False)
+        results.append([outputs, *gradients, layer.moving_mean.value, layer.moving_variance.value, inference])
+    for theirs, ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+def test_normalization_in_bfloat16_keeps_its_statistics_in_float32():
+    layer = BatchNormalization(dtype="mixed_bfloat16")
+    images = tf.random.stateless_normal([64, 4, 4, 3], [0, 1]) * 3 + 100
+    outputs = layer(images, training=True)
+    assert outputs.dtype == tf.bfloat16
+    assert all(v.dtype == "float32" for v in layer.variables)
+    exact = tf.reduce_mean(tf.cast(tf.cast(images, tf.bfloat16), tf.float32), [0, 1, 2])
+    np.testing.assert_allclose(layer.moving_mean.value, exact * (1 - layer.momentum), rtol=1e-5)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    inputs = tf.ones([64, 32, 32, 8])
+    outputs = Dropout(0.1)(inputs, seed=tf.constant([3, 4]), training=True).numpy()
+    assert abs((outputs == 0).mean() - 0.1) < 0.002
+    assert abs(outputs.mean() - 1) < 0.003
+    assert set(np.unique(outputs)) == {0, np.float32(2**16 / (2**16 - 6554))}
+
+
+def test_dropout_is_a_function_of_the_seed_alone():
+    inputs, layer = tf.ones([4, 8, 8, 3]), Dropout(0.5)
+    draw = lambda *seed: layer(inputs, seed=tf.constant(seed), training=True).numpy()  # noqa: E731
+    np.testing.assert_array_equal(draw(1, 2), draw(1, 2))
+    compiled = tf.function(lambda seed: layer(inputs, seed=seed, training=True), jit_compile=True)
+    np.testing.assert_array_equal(draw(1, 2), compiled(tf.constant([1, 2])))
+    np.testing.assert_array_equal(layer(inputs), inputs)
+
+
+@pytest.mark.parametrize("other", [(1, 3), (2, 2), (1 + (1 << 20), 2)])
+def test_dropout_masks_of_neighbouring_seeds_are_independent(other):
+    inputs, layer = tf.ones([32, 16, 16, 16]), Dropout(0.1)
+    one, two = (layer(inputs, seed=tf.constant(s), training=True).numpy() == 0 for s in ((1, 2), other))
+    assert abs((one & two).mean() - 0.01) < 0.001
+    assert abs((one[:16] & one[16:]).mean() - 0.01) < 0.001
+    assert abs((one[..., 1:] & one[..., :-1]).mean() - 0.01) < 0.001

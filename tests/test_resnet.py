@@ -1,0 +1,82 @@
+"""The network against an independent Keras build of the report's layers."""
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_fast import resnet
+
+
+def report_network(classes):
+    """The report's network written with Keras's functional API and layers alone."""
+    def convolution(x, filters, size, strides=1):
+        return keras.layers.Conv2D(filters, size, strides, "same")(x)
+
+    def active(x):
+        return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+
+    inputs = keras.Input((32, 32, 3))
+    filters = 32
+    x = convolution(inputs, filters, 7)
+    for unit in range(12):
+        if unit in (4, 8):
+            filters *= 2
+            x = convolution(x, filters, 1)
+            x = convolution(active(x), filters, 3, 2)
+        else:
+            x = keras.layers.Add()([x, convolution(active(x), filters, 3)])
+        h = keras.layers.Dropout(0.1)(convolution(active(x), filters, 3))
+        x = keras.layers.Add()([x, h])
+    x = keras.layers.AveragePooling2D(8)(keras.layers.BatchNormalization()(x))
+    return keras.Model(inputs, keras.layers.Dense(classes)(keras.layers.Flatten()(x)))
+
+
+@pytest.mark.parametrize("classes, parameters", [(10, 1_574_218), (100, 1_585_828)])
+def test_parameter_count(classes, parameters):
+    assert resnet.build(classes, (32, 32, 3)).count_params() == parameters
+
+
+def test_logits_equal_the_reports_network():
+    ours, theirs = resnet.build(10, (32, 32, 3)), report_network(10)
+    rng = np.random.default_rng(0)
+    for layer in theirs.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):  # statistics of a trained network, not 0 and 1
+            layer.set_weights([w + rng.uniform(0.1, 0.5, w.shape) for w in layer.get_weights()])
+    ours_by_role = [layer for layer in ours._flatten_layers(include_self=False) if layer.weights]
+    theirs_by_role = [layer for layer in theirs.layers if layer.weights]
+    for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization, keras.layers.Dense):
+        pairs = zip([k for k in ours_by_role if isinstance(k, kind)],
+                    [k for k in theirs_by_role if isinstance(k, kind)], strict=True)
+        for one, two in pairs:
+            one.set_weights(two.get_weights())
+    images = tf.constant(rng.normal(size=(4, 32, 32, 3)), tf.float32)
+    np.testing.assert_allclose(ours(images), theirs(images), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [20, 26, 32])
+def test_other_image_sizes_and_activations(size):
+    model = resnet.build(10, (size, size, 1), units=3, filters=4, activation="elu")
+    assert model(tf.zeros([2, size, size, 1])).shape == (2, 10)
+
+
+def test_every_kernel_has_its_own_he_normal_draw():
+    model = resnet.build(10, (32, 32, 3), units=6, filters=16, seed=1)
+    kernels = [k.numpy() for k in model.kernels()]
+    assert len({k.tobytes() for k in kernels}) == len(kernels) == 1 + 12 + 2 + 1
+    for kernel in kernels:
+        fan_in = np.prod(kernel.shape[:-1])
+        assert abs(kernel.std() - np.sqrt(2 / fan_in)) < 0.15 * np.sqrt(2 / fan_in)
+    again = resnet.build(10, (32, 32, 3), units=6, filters=16, seed=1)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("precision, dtype", [("bfloat16", tf.bfloat16), ("float16", tf.float16)])
+def test_mixed_precision_convolves_in_it_and_answers_in_float32(precision, dtype):
+    model = resnet.build(10, (8, 8, 3), units=3, filters=4, precision=precision)
+    program = tf.function(lambda x: model(x, seed=tf.constant([0, 0]), training=True)).get_concrete_function(
+        tf.TensorSpec([2, 8, 8, 3]))
+    convolutions = [op for op in program.graph.get_operations() if op.type == "Conv2D"]
+    assert len(convolutions) == 9
+    assert {op.outputs[0].dtype for op in convolutions} == {dtype}
+    assert program.output_dtypes == tf.float32
+    assert all(v.dtype == "float32" for v in model.variables)
