@@ -1,0 +1,72 @@
+"""Contestants that take turns: each lives in a process of its own, idle until it is told to train some steps.
+
+What is compared must run interleaved, yet TensorFlow reads switches such as oneDNN's once a process. So each
+contestant is a child with its own environment; the parent says "20" and gets the seconds that 20 steps took.
+While one runs the others wait in a read and use no processor.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+class Contestant:
+    """A child process that trains on command.
+
+    Args:
+      name: what the table calls it. module: "benchmarks.peers.keras_fit" or the like, which calls `serve`.
+      settings: flags for the child, a dict of plain values, handed to it as JSON.
+      environment: variables to set; None as a value removes one.
+    Raises (from any method):
+      RuntimeError: the child died; its last lines are in the message.
+    """
+
+    def __init__(self, name, module, settings, environment=()):
+        self.name, self.settings, self.environment = name, settings, dict(environment)
+        variables = {k: v for k, v in (dict(os.environ) | self.environment).items() if v is not None}
+        self.log = f"{name}.log".replace(" ", "_").replace("/", "_")
+        self.errors = open(os.path.join(os.environ.get("TMPDIR", "/tmp"), f"{os.getpid()}-{self.log}"), "w+")
+        begin = time.perf_counter()
+        self.child = subprocess.Popen([sys.executable, "-m", module, json.dumps(settings)], env=variables, text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
+        self.about = self._answer()
+        self.ready_seconds = time.perf_counter() - begin
+
+    def turn(self, steps):
+        """Trains `steps` steps. Returns (images, seconds)."""
+        self.child.stdin.write(f"{steps}\n")
+        self.child.stdin.flush()
+        answer = self._answer()
+        return answer["images"], answer["seconds"]
+
+    def peak_memory_mib(self):
+        with open(f"/proc/{self.child.pid}/status", encoding="utf-8") as status:
+            return next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmHWM"))
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.wait(timeout=60)
+        self.errors.close()
+        os.unlink(self.errors.name)
+
+    def _answer(self):
+        for line in self.child.stdout:  # libraries print too: ours are the lines that start with the mark
+            if line.startswith(MARK):
+                return json.loads(line[len(MARK):])
+        self.errors.seek(0)
+        raise RuntimeError(f"{self.name} ended: {self.errors.read()[-2000:]}")
+
+
+MARK = "@turn "
+
+
+def serve(make):
+    """The child's side: `make(settings)` builds the contestant and returns (about, train), where `about` is a dict
+    for the record and train(steps) → (images, seconds) trains that many steps. The first step, which compiles,
+    has been taken when `make` returns."""
+    about, train = make(json.loads(sys.argv[1]))
+    print(MARK + json.dumps(about), flush=True)
+    for line in sys.stdin:
+        images, seconds = train(int(line))
+        print(MARK + json.dumps({"images": images, "seconds": seconds}), flush=True)
