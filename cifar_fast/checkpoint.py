@@ -1,7 +1,8 @@
 """Checkpoints: named arrays and a few numbers in one file, whole and checked, or refused by name.
 
-A file is a magic line, the length of a JSON header, the header (`meta` and each array's name, dtype and shape),
-the arrays' bytes one after another, and the SHA-256 of all before it. Nothing in it can be executed.
+A file is a magic line, the length of a JSON header (uint64), the header (`meta`, and each array's name, dtype, shape
+and offset from the header's end), the arrays' little-endian bytes, and the SHA-256 of all before it. Nothing in it
+can be executed, and nothing is believed before the checksum fits.
 """
 import hashlib
 import json
@@ -9,86 +10,70 @@ import math
 import struct
 from pathlib import Path
 
+import ml_dtypes  # noqa: F401  makes bfloat16 known to NumPy
 import numpy as np
 
 from cifar_fast import files
 from cifar_fast.errors import UserError
 
 MAGIC = b"cifar_fast checkpoint 1\n"
-KEPT = 2
-DTYPES = {"bool", "uint8", "uint32", "int32", "int64", "float32", "float64"}
+DIGEST_BYTES = hashlib.sha256().digest_size
+DTYPES = ("bool", "uint8", "uint32", "uint64", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 
 
 class CheckpointError(UserError):
     """A file that is not a whole checkpoint; the message names it and says what is wrong."""
 
 
-def write(path, arrays, meta):
-    """Writes {name: np.ndarray} and a JSON-able dict to `path`, atomically."""
-    arrays = {name: np.asarray(a) for name, a in arrays.items()}
-    header = json.dumps({"meta": meta, "arrays": [
-        {"name": name, "dtype": a.dtype.name, "shape": list(a.shape)} for name, a in arrays.items()]}).encode()
-    body = b"".join([MAGIC, struct.pack("<Q", len(header)), header, *(a.tobytes() for a in arrays.values())])
-    files.write_atomic(path, body + hashlib.sha256(body).digest())
+def save(folder, step, arrays, meta, keep=2):
+    """Writes the checkpoint of a global step, then deletes all others but the `keep - 1` before it.
 
+    Later ones go too: what is saved after going on from an earlier step has passed them over as damaged.
 
-def read(path):
-    """Returns (arrays, meta). Raises CheckpointError for anything but a file that `write` made."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
-    body, digest = data[:-32], data[-32:]
-    if not data.startswith(MAGIC):
-        raise CheckpointError(f"{path}: not a cifar_fast checkpoint")
-    if hashlib.sha256(body).digest() != digest:
-        raise CheckpointError(f"{path}: damaged, its checksum does not fit its {len(data)} bytes")
-    start = len(MAGIC) + 8
-    end = start + struct.unpack("<Q", body[len(MAGIC):start])[0]
-    header = json.loads(body[start:end])
-    arrays = {}
-    for entry in header["arrays"]:
-        if entry["dtype"] not in DTYPES:
-            raise CheckpointError(f"{path}: {entry['name']} has the unknown dtype {entry['dtype']}")
-        dtype, count = np.dtype(entry["dtype"]), math.prod(entry["shape"])
-        arrays[entry["name"]] = np.frombuffer(body, dtype, count, end).reshape(entry["shape"])
-        end += count * dtype.itemsize
-    return arrays, header["meta"]
-
-
-def save(folder, step, arrays, meta):
-    """Writes the checkpoint of a global step and deletes all but the newest `KEPT`."""
-    write(Path(folder) / f"step-{step:010d}.ckpt", arrays, meta)
-    for old in _steps(folder)[:-KEPT]:
-        old.unlink(missing_ok=True)
+    Args:
+      arrays: {name: np.ndarray} of any shape, scalars too. meta: what JSON can hold.
+    Raises:
+      UserError: the system refused to write; all that stood in the folder still does.
+      ValueError: a dtype that is not in `DTYPES`.
+    """
+    path = _path(folder, step)
+    _write(path, arrays, meta)
+    kept = [p for p in _steps(folder) if p <= path][-keep:]
+    for other in _steps(folder):
+        if other not in kept:
+            with files.writing(other):
+                other.unlink(missing_ok=True)
 
 
 def save_best(folder, arrays, meta):
-    """Writes the best network so far."""
-    write(Path(folder) / "best.ckpt", arrays, meta)
+    """Writes the best network so far, in place of the one before. Raises as `save` does."""
+    _write(Path(folder) / "best.ckpt", arrays, meta)
 
 
 def latest(folder):
-    """The newest sound checkpoint: (path, arrays, meta, problems), `problems` naming the newer, damaged ones.
+    """The newest sound checkpoint: (path, arrays, meta, damaged), `damaged` with a line for each newer, damaged one.
 
     None if there is no checkpoint at all. Raises CheckpointError if there are some and all are damaged: starting
     over would throw a run away without a word.
     """
-    problems = []
+    damaged = []
     for path in reversed(_steps(folder)):
         try:
-            return path, *read(path), problems
+            return path, *load(path), damaged
         except CheckpointError as error:
-            problems.append(str(error))
-    if problems:
-        raise CheckpointError(f"no checkpoint in {folder} is whole ({'; '.join(problems)}); restore one from a copy, "
+            damaged.append(str(error))
+    if damaged:
+        raise CheckpointError(f"no checkpoint in {folder} is whole ({'; '.join(damaged)}); restore one from a copy, "
                               "or take another --workdir to start anew")
     return None
 
 
 def load_best(folder):
     """(arrays, meta) of the best network. Raises CheckpointError."""
-    return read(Path(folder) / "best.ckpt")
+    path = Path(folder) / "best.ckpt"
+    if not path.exists():
+        raise CheckpointError(f"no best.ckpt in {folder}: train first, with the same --workdir")
+    return load(path)
 
 
 def load_last(folder):
@@ -97,6 +82,63 @@ def load_last(folder):
     if found is None:
         raise CheckpointError(f"no checkpoint in {folder}: train first, with the same --workdir")
     return found[1], found[2]
+
+
+def load(path):
+    """(arrays, meta), bit for bit as saved. Raises CheckpointError for all but a whole file that this module wrote."""
+    try:
+        data = memoryview(Path(path).read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
+    body, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
+    if body[:len(MAGIC)] != MAGIC:
+        raise CheckpointError(f"{path}: damaged or not a checkpoint, its {len(data)} bytes don't begin like one")
+    if hashlib.sha256(body).digest() != digest:
+        raise CheckpointError(f"{path}: damaged, the checksum does not fit its {len(data)} bytes")
+    try:
+        return _parse(body[len(MAGIC):])
+    # The checksum proves the file whole, not well meant: whoever made it by hand gets a line, too.
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
+        raise CheckpointError(f"{path}: not a checkpoint of this program ({error})") from error
+
+
+def _parse(body):
+    length, = struct.unpack_from("<Q", body)
+    header, data = json.loads(bytes(body[8:8 + length])), body[8 + length:]
+    arrays, position = {}, 0
+    for entry in header["arrays"]:
+        name, shape, dtype = entry["name"], entry["shape"], entry["dtype"]
+        if dtype not in DTYPES or entry["offset"] != position or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError(f"wrong dtype, shape or offset of {name}")
+        dtype = np.dtype(dtype)
+        size = math.prod(shape) * dtype.itemsize
+        if position + size > len(data):
+            raise ValueError(f"{name} ends beyond the file")
+        arrays[name] = np.frombuffer(data[position:position + size], np.uint8).copy().view(dtype).reshape(shape)
+        position += size
+    if position != len(data):
+        raise ValueError(f"{len(data) - position} bytes too many")
+    return arrays, header["meta"]
+
+
+def _write(path, arrays, meta):
+    entries, blobs, position = [], [], 0
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        if array.dtype.name not in DTYPES:
+            raise ValueError(f"{name}: can't save dtype {array.dtype}; expected one of {', '.join(DTYPES)}")
+        if array.dtype.byteorder == ">":
+            array = array.astype(array.dtype.newbyteorder("<"))
+        blobs.append(array.tobytes())
+        entries.append({"name": name, "dtype": array.dtype.name, "shape": array.shape, "offset": position})
+        position += len(blobs[-1])
+    header = json.dumps({"meta": meta, "arrays": entries}).encode()
+    body = b"".join([MAGIC, struct.pack("<Q", len(header)), header, *blobs])
+    files.write_atomic(path, body + hashlib.sha256(body).digest())
+
+
+def _path(folder, step):
+    return Path(folder) / f"step-{step:010d}.ckpt"
 
 
 def _steps(folder):

@@ -1,47 +1,73 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Writing files so that a reader sees the old content or the new, never half of it, whatever stops the writer."""
+import contextlib
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from cifar_fast.errors import UserError
 
-TEMPORARY = ".tmp-"  # how names of files being written begin; a killed run leaves at most one
+TEMPORARY = ".tmp-"  # how the names of files being written begin; a killed run leaves at most one
 
 
 def write_atomic(path, data):
-    """Writes bytes aside, syncs, renames, syncs the folder.
+    """Replaces the file at `path` by `data` (bytes): written aside, synced, renamed, and the folder synced.
 
     Raises:
-      UserError: the system refused; what stood at `path` before is untouched.
+      UserError: the system refused, with the path and the reason. The temporary file is gone, and what stood at
+        `path` is untouched (or already replaced, if only the folder could not be synced).
     """
     path = Path(path)
-    temporary = None
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with writing(path):
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+    except BaseException:  # Ctrl-C too
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def append(path, data):
+    """Adds `data` (bytes) to the end of a file, on disk when this returns. Stopped midway it may leave a part.
+
+    Raises:
+      UserError: the system refused, with the path and the reason.
+    """
+    path = Path(path)
+    with writing(path):
+        with open(path, "ab") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
         _sync_folder(path.parent)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise UserError(f"can't write {path}: {error.strerror or error}; make room or the folder writable, "
-                        "then run the same command again") from error
 
 
 def write_json(path, value):
-    """Writes a value as indented JSON."""
+    """Writes a value as indented JSON, atomically. Raises UserError as `write_atomic` does."""
     write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def remove_leftovers(folder):
-    """Deletes what a killed write left behind."""
+    """Deletes what killed writes left in a folder. Raises UserError if the system refuses."""
     for path in Path(folder).glob(f"{TEMPORARY}*"):
-        path.unlink(missing_ok=True)
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Turns the system's refusal to write to `path`, inside the block, into a UserError of one line."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"can't write {path}: {error.strerror or error}; make room there or make it writable, "
+                        "then run the same command again") from error
 
 
 def _sync_folder(folder):

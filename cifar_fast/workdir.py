@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import socket
+import time
 from pathlib import Path
 
 from cifar_fast import files
@@ -11,9 +12,10 @@ from cifar_fast.errors import UserError
 
 
 class Workdir:
-    """A context manager: creates and locks the folder, frees it at the end.
+    """A context manager: creates and locks the folder, sweeps out what killed writes left, frees it at the end.
 
-    The lock is the kernel's, on the file `lock`, so a process that died holds nothing.
+    The lock is the kernel's, on the file `lock`, so a process that died holds nothing; the file's JSON (`pid`, `host`,
+    `started`) is there to name the holder.
 
     Raises:
       UserError: the folder can't be written, or another process trains in it.
@@ -22,6 +24,7 @@ class Workdir:
     def __init__(self, path):
         self.path = Path(path)
         self.checkpoints, self.plots = self.checkpoints_of(path), self.path / "plots"
+        self.config, self.metrics = self.path / "config.flags", self.path / "metrics.jsonl"
 
     @staticmethod
     def checkpoints_of(path):
@@ -29,35 +32,37 @@ class Workdir:
 
     @staticmethod
     def read_config(path):
-        """The lines of a run's `config.flags`. Raises UserError if there is none."""
+        """The lines of a run's `config.flags`, "--name=value". Raises UserError if there is none to read."""
+        config = Path(path) / "config.flags"
         try:
-            return _flag_lines((Path(path) / "config.flags").read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"--workdir={path}: no run to read there ({error}); name the folder of a run") from None
+            return [line for line in config.read_text(encoding="utf-8").splitlines() if line.startswith("--")]
+        except OSError as error:
+            raise UserError(f"--workdir={path}: no run to read there, {config}: {error.strerror}; "
+                            "name the folder of a run") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{config}: damaged, not a text file; restore it from a copy, "
+                            "or start in another --workdir") from error
 
     def __enter__(self):
+        folders = self.path, self.checkpoints, self.plots
         try:
-            for folder in (self.path, self.checkpoints, self.plots):
+            for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            self.lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise UserError(f"--workdir={self.path}: can't be written ({error.strerror}); "
                             "name a folder that can") from error
         try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(self.lock, 200).decode(errors="replace").strip() or "another process"
-            os.close(self.lock)
-            raise UserError(f"--workdir={self.path}: {holder} is training there; wait for it, stop it, "
-                            "or name another folder") from None
-        os.ftruncate(self.lock, 0)
-        os.write(self.lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        for folder in (self.path, self.checkpoints, self.plots):
-            files.remove_leftovers(folder)
+            self._take_lock()
+            for folder in folders:
+                files.remove_leftovers(folder)
+        except BaseException:
+            os.close(self._lock)
+            raise
         return self
 
     def __exit__(self, *_):
-        os.close(self.lock)  # the file stays: deleting it would let two processes lock two files of one name
+        os.close(self._lock)  # the file stays: deleting it would let two processes lock two files of one name
 
     def open_config(self, lines, free):
         """Writes `config.flags`, or checks that the run begun here is the same.
@@ -65,61 +70,65 @@ class Workdir:
         Args:
           lines: "--name=value" of each flag. free: names that may differ.
         Raises:
-          UserError: naming the flags that differ.
+          UserError: naming the flags that differ; or the file is damaged, or missing beside checkpoints.
         """
-        path = self.path / "config.flags"
-        if path.exists():
-            before, now = (dict(line.lstrip("-").split("=", 1) for line in chosen)
-                           for chosen in (self.read_config(self.path), lines))
+        if self.config.exists():
+            before, now = _by_name(self.read_config(self.path)), _by_name(lines)
             different = [f"--{name}: {before.get(name, 'unset')} there, {now.get(name, 'unset')} now"
                          for name in sorted(before.keys() | now.keys())
                          if name not in free and before.get(name) != now.get(name)]
             if different:
                 raise UserError(f"--workdir={self.path}: holds a run with other flags ({'; '.join(different)}); "
                                 "give the same flags to go on, or name another folder")
-        files.write_atomic(path, ("\n".join(["# a run of cifar_fast", *lines]) + "\n").encode())
+        elif any(self.checkpoints.glob("*.ckpt")):
+            raise UserError(f"{self.config}: missing, so nothing says which run the checkpoints beside it are of; "
+                            "restore it from a copy, or start in another --workdir")
+        files.write_atomic(self.config, "\n".join(["# a run of cifar_fast", *lines, ""]).encode())
 
     def read_metrics(self):
-        """The lines of `metrics.jsonl` as dicts; a torn last line is cut off."""
-        path, lines = self.path / "metrics.jsonl", []
-        if not path.exists():
+        """The lines of `metrics.jsonl` as dicts; a torn last line is cut off, with a word about it.
+
+        Raises:
+          UserError: any other line is damaged (and left as it is), or the file can't be read.
+        """
+        try:
+            raw = self.metrics.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
             return []
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
-            try:
-                if not line.endswith(b"\n"):
-                    raise ValueError("torn")
-                lines.append(json.loads(line) | {})
-            except (ValueError, TypeError):
-                self._write_metrics(lines)
-                print(f"{path}: cut off from line {number + 1}, which was torn", flush=True)
-                break
+        except OSError as error:
+            raise UserError(f"{self.metrics}: can't be read ({error.strerror}); make it readable") from error
+        lines = [_record(line) for line in raw]
+        if lines and lines[-1] is None:
+            lines.pop()
+            self.write_metrics(lines)
+            print(f"{self.metrics}: its last line was torn, cut it off", flush=True)
+        if None in lines:
+            raise UserError(f"{self.metrics}: damaged in line {lines.index(None) + 1}; restore it from a copy, "
+                            "or start in another --workdir")
         return lines
 
     def truncate_metrics(self, epochs):
-        """Keeps the lines of the first `epochs` epochs, which must be there. Returns them.
+        """Keeps the lines of the first `epochs` epochs, which must be there once each, in order. Returns them.
 
         Raises:
-          UserError: some are missing.
+          UserError: some are missing or twice.
         """
         lines = self.read_metrics()
-        kept = [line for line in lines if line.get("epoch", 0) <= epochs]
-        if [line.get("epoch") for line in kept] != list(range(1, epochs + 1)):
-            raise UserError(f"{self.path / 'metrics.jsonl'}: damaged, the checkpoint has {epochs} epochs and the file "
-                            f"{len(kept)} of them; restore it from a copy, or start in another --workdir")
+        kept = [line for line in lines if line["epoch"] <= epochs]
+        if [line["epoch"] for line in kept] != list(range(1, epochs + 1)):
+            raise UserError(f"{self.metrics}: damaged, the checkpoint has {epochs} epochs and the file {len(kept)} of "
+                            "them; restore it from a copy, or start in another --workdir")
         if len(kept) < len(lines):
-            self._write_metrics(kept)
+            self.write_metrics(kept)
         return kept
 
     def append_metrics(self, line):
-        """Adds one epoch's record, on disk when this returns."""
-        try:
-            with open(self.path / "metrics.jsonl", "ab") as file:
-                file.write((json.dumps(line) + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise UserError(f"can't write {self.path / 'metrics.jsonl'}: {error.strerror}; make room, "
-                            "then run the same command again") from error
+        """Adds one epoch's record (a dict with an int `epoch`), on disk when this returns. Raises UserError."""
+        files.append(self.metrics, (json.dumps(line) + "\n").encode())
+
+    def write_metrics(self, lines):
+        """Writes `metrics.jsonl` whole. Raises UserError."""
+        files.write_atomic(self.metrics, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def write_environment(self, value):
         files.write_json(self.path / "environment.json", value)
@@ -127,14 +136,45 @@ class Workdir:
     def write_summary(self, value):
         files.write_json(self.path / "summary.json", value)
 
-    def _write_metrics(self, lines):
-        files.write_atomic(self.path / "metrics.jsonl", "".join(json.dumps(v) + "\n" for v in lines).encode())
+    def _take_lock(self):
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"--workdir={self.path}: {_holder(os.read(self._lock, 1000))} is training there; "
+                            "wait for it, stop it, or name another folder") from None
+        except OSError as error:
+            raise UserError(f"--workdir={self.path}: can't be locked ({error.strerror}); "
+                            "name a folder on another file system") from error
+        with files.writing(self.path / "lock"):
+            os.ftruncate(self._lock, 0)
+            os.write(self._lock, json.dumps({
+                "pid": os.getpid(), "host": socket.gethostname(),
+                "started": time.strftime("%Y-%m-%d %H:%M:%S %z")}).encode())
 
 
 def peak_memory_mib():
-    """The most memory this process has held, in MiB (Linux counts ru_maxrss in KiB)."""
+    """The most memory that this process has held, in MiB (Linux counts ru_maxrss in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
-def _flag_lines(text):
-    return [line for line in text.splitlines() if line.startswith("--")]
+def _holder(data):
+    try:
+        lock = json.loads(data)
+        return f"process {lock['pid']} on {lock['host']} (since {lock['started']})"
+    except (ValueError, KeyError, TypeError):  # it has only just taken the lock, or someone wrote into the file
+        return "another process"
+
+
+def _record(line):
+    """A line of `metrics.jsonl` (bytes) → dict, or None for what isn't one."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = line.endswith(b"\n") and isinstance(value, dict) and type(value.get("epoch")) is int
+    return value if whole else None
+
+
+def _by_name(lines):
+    pairs = (line.removeprefix("--").partition("=") for line in lines)
+    return {name: value for name, _, value in pairs}
