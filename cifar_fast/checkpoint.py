@@ -1,8 +1,8 @@
 """Checkpoints: named arrays and a few numbers in one file, whole and checked, or refused by name.
 
-A file is a magic line, the length of a JSON header (uint64), the header (`meta`, and each array's name, dtype, shape
-and offset from the header's end), the arrays' little-endian bytes, and the SHA-256 of all before it. Nothing in it
-can be executed, and nothing is believed before the checksum fits.
+A file is a magic line, the length of a JSON header (uint64), the header (`meta`; each array's name, dtype, shape
+and offset from the header's end), the arrays' little-endian bytes, and the SHA-256 of all before it.
+Nothing in it can be executed, and nothing is believed before the checksum fits.
 """
 import hashlib
 import json
@@ -51,10 +51,10 @@ def save_best(folder, arrays, meta):
 
 
 def latest(folder):
-    """The newest sound checkpoint: (path, arrays, meta, damaged), `damaged` with a line for each newer, damaged one.
+    """The newest sound checkpoint: (path, arrays, meta, damaged), `damaged` a line for each newer one.
 
-    None if there is no checkpoint at all. Raises CheckpointError if there are some and all are damaged: starting
-    over would throw a run away without a word.
+    None if there is no checkpoint at all. Raises CheckpointError if there are some and all are damaged:
+    starting over would throw a run away without a word.
     """
     damaged = []
     for path in reversed(_steps(folder)):
@@ -63,8 +63,8 @@ def latest(folder):
         except CheckpointError as error:
             damaged.append(str(error))
     if damaged:
-        raise CheckpointError(f"no checkpoint in {folder} is whole ({'; '.join(damaged)}); restore one from a copy, "
-                              "or take another --workdir to start anew")
+        raise CheckpointError(f"no checkpoint in {folder} is whole ({'; '.join(damaged)}); restore one from "
+                              "a copy, or take another --workdir to start anew")
     return None
 
 
@@ -85,20 +85,21 @@ def load_last(folder):
 
 
 def load(path):
-    """(arrays, meta), bit for bit as saved. Raises CheckpointError for all but a whole file that this module wrote."""
+    """(arrays, meta), bit for bit as saved. Raises CheckpointError for anything but a whole file."""
     try:
         data = memoryview(Path(path).read_bytes())
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
     body, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
     if body[:len(MAGIC)] != MAGIC:
-        raise CheckpointError(f"{path}: damaged or not a checkpoint, its {len(data)} bytes don't begin like one")
+        raise CheckpointError(f"{path}: damaged or not a checkpoint, its {len(data)} bytes begin otherwise")
     if hashlib.sha256(body).digest() != digest:
         raise CheckpointError(f"{path}: damaged, the checksum does not fit its {len(data)} bytes")
     try:
         return _parse(body[len(MAGIC):])
     # The checksum proves the file whole, not well meant: whoever made it by hand gets a line, too.
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error, OverflowError,
+            RecursionError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this program ({error})") from error
 
 
@@ -108,13 +109,15 @@ def _parse(body):
     arrays, position = {}, 0
     for entry in header["arrays"]:
         name, shape, dtype = entry["name"], entry["shape"], entry["dtype"]
-        if dtype not in DTYPES or entry["offset"] != position or not all(type(n) is int and n >= 0 for n in shape):
+        sizes_are_sound = all(type(n) is int and n >= 0 for n in shape)
+        if not sizes_are_sound or dtype not in DTYPES or entry["offset"] != position:
             raise ValueError(f"wrong dtype, shape or offset of {name}")
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         if position + size > len(data):
             raise ValueError(f"{name} ends beyond the file")
-        arrays[name] = np.frombuffer(data[position:position + size], np.uint8).copy().view(dtype).reshape(shape)
+        raw = np.frombuffer(data[position:position + size], np.uint8).copy()
+        arrays[name] = raw.view(dtype).reshape(shape)
         position += size
     if position != len(data):
         raise ValueError(f"{len(data) - position} bytes too many")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new, never half of it, whatever stops the writer."""
+"""Writing files so that a reader sees the old content or the new, never half of it, whatever stops it."""
 import contextlib
 import json
 import os
@@ -14,8 +14,8 @@ def write_atomic(path, data):
     """Replaces the file at `path` by `data` (bytes): written aside, synced, renamed, and the folder synced.
 
     Raises:
-      UserError: the system refused, with the path and the reason. The temporary file is gone, and what stood at
-        `path` is untouched (or already replaced, if only the folder could not be synced).
+      UserError: the system refused, with the path and the reason. The temporary file is gone, and what stood
+        at `path` is untouched (or already replaced, if only the folder could not be synced).
     """
     path = Path(path)
     temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}"
@@ -34,7 +34,7 @@ def write_atomic(path, data):
 
 
 def append(path, data):
-    """Adds `data` (bytes) to the end of a file, on disk when this returns. Stopped midway it may leave a part.
+    """Adds `data` (bytes) to the end of a file, on disk when this returns. Stopped midway it can leave part.
 
     Raises:
       UserError: the system refused, with the path and the reason.
@@ -66,8 +66,9 @@ def writing(path):
     try:
         yield
     except OSError as error:
-        raise UserError(f"can't write {path}: {error.strerror or error}; make room there or make it writable, "
-                        "then run the same command again") from error
+        reason = error.strerror or error
+        raise UserError(f"can't write {path}: {reason}; make room there or make it writable, then run "
+                        "the same command again") from error
 
 
 def _sync_folder(folder):

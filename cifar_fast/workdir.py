@@ -1,4 +1,4 @@
-"""The run directory: one run's configuration, metrics, checkpoints and pictures, held by one process at a time."""
+"""The run directory: a run's configuration, metrics, checkpoints and pictures, held by one process."""
 import fcntl
 import json
 import os
@@ -12,10 +12,10 @@ from cifar_fast.errors import UserError
 
 
 class Workdir:
-    """A context manager: creates and locks the folder, sweeps out what killed writes left, frees it at the end.
+    """A context manager: creates and locks the folder, sweeps out what killed writes left, frees it.
 
-    The lock is the kernel's, on the file `lock`, so a process that died holds nothing; the file's JSON (`pid`, `host`,
-    `started`) is there to name the holder.
+    The lock is the kernel's, on the file `lock`, so a process that died holds nothing; the file's JSON
+    (`pid`, `host`, `started`) is there to name the holder.
 
     Raises:
       UserError: the folder can't be written, or another process trains in it.
@@ -78,10 +78,10 @@ class Workdir:
                          for name in sorted(before.keys() | now.keys())
                          if name not in free and before.get(name) != now.get(name)]
             if different:
-                raise UserError(f"--workdir={self.path}: holds a run with other flags ({'; '.join(different)}); "
+                raise UserError(f"--workdir={self.path}: a run with other flags ({'; '.join(different)}); "
                                 "give the same flags to go on, or name another folder")
         elif any(self.checkpoints.glob("*.ckpt")):
-            raise UserError(f"{self.config}: missing, so nothing says which run the checkpoints beside it are of; "
+            raise UserError(f"{self.config}: missing, so nothing says which run the checkpoints are of; "
                             "restore it from a copy, or start in another --workdir")
         files.write_atomic(self.config, "\n".join(["# a run of cifar_fast", *lines, ""]).encode())
 
@@ -103,12 +103,12 @@ class Workdir:
             self.write_metrics(lines)
             print(f"{self.metrics}: its last line was torn, cut it off", flush=True)
         if None in lines:
-            raise UserError(f"{self.metrics}: damaged in line {lines.index(None) + 1}; restore it from a copy, "
-                            "or start in another --workdir")
+            raise UserError(f"{self.metrics}: damaged in line {lines.index(None) + 1}; restore it from a "
+                            "copy, or start in another --workdir")
         return lines
 
     def truncate_metrics(self, epochs):
-        """Keeps the lines of the first `epochs` epochs, which must be there once each, in order. Returns them.
+        """Keeps the lines of the first `epochs` epochs, which must be there once each. Returns them.
 
         Raises:
           UserError: some are missing or twice.
@@ -116,14 +116,14 @@ class Workdir:
         lines = self.read_metrics()
         kept = [line for line in lines if line["epoch"] <= epochs]
         if [line["epoch"] for line in kept] != list(range(1, epochs + 1)):
-            raise UserError(f"{self.metrics}: damaged, the checkpoint has {epochs} epochs and the file {len(kept)} of "
+            raise UserError(f"{self.metrics}: damaged, the checkpoint has {epochs} epochs, the file {len(kept)} of "
                             "them; restore it from a copy, or start in another --workdir")
         if len(kept) < len(lines):
             self.write_metrics(kept)
         return kept
 
     def append_metrics(self, line):
-        """Adds one epoch's record (a dict with an int `epoch`), on disk when this returns. Raises UserError."""
+        """Adds an epoch's record (a dict with an int `epoch`), on disk on return. Raises UserError."""
         files.append(self.metrics, (json.dumps(line) + "\n").encode())
 
     def write_metrics(self, lines):
@@ -161,7 +161,7 @@ def _holder(data):
     try:
         lock = json.loads(data)
         return f"process {lock['pid']} on {lock['host']} (since {lock['started']})"
-    except (ValueError, KeyError, TypeError):  # it has only just taken the lock, or someone wrote into the file
+    except (ValueError, KeyError, TypeError):  # only just taken, or someone else wrote there
         return "another process"
 
 

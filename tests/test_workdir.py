@@ -1,0 +1,143 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cifar_fast import files
+from cifar_fast.errors import UserError
+from cifar_fast.workdir import Workdir, peak_memory_mib
+
+LINES = ["--dataset=cifar10", "--seed=1", "--workdir=a=b"]
+HOLD = """
+import sys, time
+from cifar_fast.workdir import Workdir
+with Workdir(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    with Workdir(tmp_path / "runs" / "a") as opened:
+        yield opened
+
+
+def test_folders_and_leftovers(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / f"{files.TEMPORARY}x").touch()
+    with Workdir(tmp_path) as workdir:
+        assert workdir.plots.is_dir() and os.listdir(workdir.checkpoints) == []
+
+
+def test_a_second_run_is_refused_and_a_dead_ones_lock_taken_over(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        message = f"process {holder.pid} on .* is training there"
+        with pytest.raises(UserError, match=message), Workdir(tmp_path):
+            pass
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate()
+    with Workdir(tmp_path):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+def test_the_lock_is_freed_at_the_end_and_in_one_process_too(tmp_path):
+    with Workdir(tmp_path):
+        (tmp_path / "lock").write_text("not json")
+        with pytest.raises(UserError, match="another process"), Workdir(tmp_path):
+            pass
+    with Workdir(tmp_path):
+        pass
+
+
+def test_a_workdir_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "run", "/proc/nothing"):
+        with pytest.raises(UserError, match=f"--workdir={path}: can't be written"), Workdir(path):
+            pass
+
+
+def test_config_goes_on_only_with_the_same_flags(workdir):
+    workdir.open_config(LINES, free=["workdir"])
+    workdir.open_config([*LINES[:2], "--workdir=elsewhere"], free=["workdir"])
+    assert Workdir.read_config(workdir.path) == [*LINES[:2], "--workdir=elsewhere"]
+    with pytest.raises(UserError) as error:
+        workdir.open_config(["--dataset=cifar10", "--seed=2", "--units=3"], free=["workdir"])
+    assert "--seed: 1 there, 2 now" in str(error.value) and "--units: unset there, 3 now" in str(error.value)
+    assert "dataset" not in str(error.value) and "elsewhere" not in str(error.value)
+    assert "--seed=1" in Workdir.read_config(workdir.path)
+
+
+@pytest.mark.parametrize("damage", [
+    b"", b"\xff\xfe", b"--dataset=cifar10\n--seed\n", b"--dataset=cifar10\n-.seed=1\n"])
+def test_a_damaged_config_is_refused(workdir, damage):
+    workdir.config.write_bytes(damage)
+    with pytest.raises(UserError, match="config.flags: damaged|--seed"):
+        workdir.open_config(LINES, free=["workdir"])
+
+
+def test_a_lost_config_beside_checkpoints_is_refused(workdir):
+    (workdir.checkpoints / "step-0000000001.ckpt").touch()
+    with pytest.raises(UserError, match="config.flags: missing"):
+        workdir.open_config(LINES, free=[])
+
+
+def test_reading_a_run_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="no run to read there.*No such file"):
+        Workdir.read_config(tmp_path)
+
+
+def test_metrics_come_back_exactly(workdir):
+    assert workdir.read_metrics() == []
+    lines = [{"epoch": epoch, "loss": epoch / 3} for epoch in (1, 2, 3)]
+    for line in lines:
+        workdir.append_metrics(line)
+    assert workdir.read_metrics() == lines
+    assert workdir.truncate_metrics(3) == lines
+    assert workdir.truncate_metrics(1) == workdir.read_metrics() == lines[:1]
+    assert workdir.truncate_metrics(0) == workdir.read_metrics() == []
+
+
+def test_a_last_line_torn_anywhere_is_cut_off(workdir, capsys):
+    line = json.dumps({"epoch": 2, "loss": 0.5}).encode() + b"\n"
+    for size in range(1, len(line)):
+        workdir.write_metrics([{"epoch": 1}])
+        with open(workdir.metrics, "ab") as file:
+            file.write(line[:size])
+        assert workdir.read_metrics() == [{"epoch": 1}]
+        assert workdir.metrics.read_bytes() == b'{"epoch": 1}\n'
+        assert "torn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", [
+    b"\n", b"\xff\n", b"3\n", b"{}\n", b'{"epoch": "1"}\n', b"[" * 100_000 + b"\n"])
+def test_a_damaged_line_before_the_last_is_refused_and_left(workdir, damage):
+    content = damage + b'{"epoch": 2}\n'
+    workdir.metrics.write_bytes(content)
+    with pytest.raises(UserError, match="metrics.jsonl: damaged in line 1"):
+        workdir.read_metrics()
+    assert workdir.metrics.read_bytes() == content
+
+
+@pytest.mark.parametrize("epochs", [[], [1], [2], [1, 1, 2], [2, 1]])
+def test_metrics_without_every_epoch_once_are_refused(workdir, epochs):
+    workdir.write_metrics([{"epoch": epoch} for epoch in epochs])
+    with pytest.raises(UserError, match="metrics.jsonl: damaged"):
+        workdir.truncate_metrics(2)
+
+
+def test_summary_and_environment(workdir):
+    workdir.write_summary({"test_accuracy": 0.5})
+    workdir.write_environment({"versions": {}})
+    assert json.loads((workdir.path / "summary.json").read_text()) == {"test_accuracy": 0.5}
+    assert json.loads((workdir.path / "environment.json").read_text()) == {"versions": {}}
+
+
+def test_peak_memory():
+    assert 10 < peak_memory_mib() < 100_000
