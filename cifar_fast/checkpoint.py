@@ -1,7 +1,7 @@
 """Checkpoints: named arrays and a few numbers in one file, whole and checked, or refused by name.
 
-A file is a magic line, the length of a JSON header (uint64), the header (`meta`; each array's name, dtype, shape
-and offset from the header's end), the arrays' little-endian bytes, and the SHA-256 of all before it.
+A file is a magic line, the length of a JSON header (uint64), the header (`meta`; each array's name, dtype,
+shape and offset from the header's end), the arrays' little-endian bytes, and the SHA-256 of all before it.
 Nothing in it can be executed, and nothing is believed before the checksum fits.
 """
 import hashlib

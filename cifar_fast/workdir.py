@@ -116,8 +116,8 @@ class Workdir:
         lines = self.read_metrics()
         kept = [line for line in lines if line["epoch"] <= epochs]
         if [line["epoch"] for line in kept] != list(range(1, epochs + 1)):
-            raise UserError(f"{self.metrics}: damaged, the checkpoint has {epochs} epochs, the file {len(kept)} of "
-                            "them; restore it from a copy, or start in another --workdir")
+            raise UserError(f"{self.metrics}: damaged, the checkpoint has {epochs} epochs, the file {len(kept)} "
+                            "of them; restore it from a copy, or start in another --workdir")
         if len(kept) < len(lines):
             self.write_metrics(kept)
         return kept

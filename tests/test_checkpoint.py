@@ -130,8 +130,8 @@ def test_a_failed_write_loses_nothing(tmp_path, monkeypatch):
     *({"arrays": [{"name": "a", "dtype": "float32", "shape": [1], "offset": 0} | change], "meta": {}}
       for change in (
           {"dtype": "object"}, {"dtype": "float64"}, {"dtype": ["float32"]}, {"shape": [2**62, 8]},
-          {"shape": [-1]}, {"shape": [0]}, {"shape": [0, 2**70]}, {"shape": 1}, {"shape": ["1"]}, {"offset": 4},
-          {"offset": -4}, {"name": []}))])
+          {"shape": [-1]}, {"shape": [0]}, {"shape": [0, 2**70]}, {"shape": 1}, {"shape": ["1"]},
+          {"offset": 4}, {"offset": -4}, {"name": []}))])
 def test_a_file_made_by_hand_is_refused_with_its_name(tmp_path, header):
     with pytest.raises(CheckpointError, match="evil.ckpt"):
         checkpoint.load(handmade(tmp_path / "evil.ckpt", header, bytes(4)))
