@@ -111,9 +111,9 @@ def _devices(values):
 
 
 def _augment(values):
-    from cifar_fast import train
+    from cifar_fast import train, trainer
     config = config_of(values)
-    train.draw_augmentation(config, train.load_data(config), values["out"].value)
+    train.draw_augmentation(config, trainer.load_data(config), values["out"].value)
     print(f"wrote {values['out'].value}")
 
 

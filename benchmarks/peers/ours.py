@@ -7,9 +7,8 @@ from cifar_fast import environment
 environment.prepare()
 
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
-from cifar_fast import cli, devices, pipeline, schedules, train  # noqa: E402
+from cifar_fast import cli, devices, trainer  # noqa: E402
 
 
 def make(settings):
@@ -17,30 +16,25 @@ def make(settings):
     started = time.perf_counter()
     _, values = cli.parse(["train", *(f"--{k}={v}" for k, v in settings.items())])
     config = cli.config_of(values)
-    data = train.load_data(config)
+    data = trainer.load_data(config)
     runtime = devices.resolve(config.precision, config.xla)
-    trainer = train.Trainer(config, runtime, data)
-    position = {"epoch": 0, "step": 0, "batches": trainer.batches()}
+    ours = trainer.Trainer(config, runtime, data)
+    place = {"epoch": 0, "start": 0, "batches": ours.batches(0)}
 
     def steps(count):
-        done = 0
-        begin = time.perf_counter()
+        done, begin = 0, time.perf_counter()
         while done < count:
-            if position["step"] == trainer.steps_per_epoch:
-                trainer.epoch, position["step"] = trainer.epoch + 1, 0
-                position["batches"] = trainer.batches()
-            part = min(count - done, trainer.steps_per_epoch - position["step"], config.steps_per_call or count)
-            first = trainer.epoch * trainer.steps_per_epoch + position["step"]
-            rates = schedules.learning_rates(config, trainer.steps_per_epoch, first + np.arange(part))
-            trainer.engine.run(position["batches"], tf.constant(trainer.epoch), tf.constant(first),
-                               tf.constant(rates), tf.zeros([3])).numpy()
-            position["step"] += part
+            if place["start"] == ours.steps_per_epoch:
+                place.update(epoch=place["epoch"] + 1, start=0, batches=ours.batches(place["epoch"] + 1))
+            part = min(count - done, ours.steps_per_epoch - place["start"], config.steps_per_call or count)
+            ours.train(place["batches"], place["epoch"], place["start"], part, np.zeros(3, np.float32))
+            place["start"] += part
             done += part
         return count * config.batch_size, time.perf_counter() - begin
 
     steps(1)
     about = {"precision": runtime.precision, "xla": runtime.xla, "first_step_seconds": time.perf_counter() - started,
-             "input": "resident" if pipeline.is_resident(config.input, data.train_images) else "stream"}
+             "input": "resident" if ours.resident else "stream"}
     return about, steps
 
 
