@@ -39,19 +39,19 @@ class Engine:
         return [*self.model.variables, *self.optimizer.variables]
 
     @tf.function
-    def run(self, batches, epoch, step, rates, totals):
-        """Trains as many steps as there are rates.
+    def run(self, batches, epoch, start, steps, rates, totals):
+        """Trains some steps of an epoch; one trace serves any number of them.
 
         Args:
-          batches: an iterator of index batches (data on the device) or of image batches.
-          epoch, step: int32 scalars, the epoch and the global number of the first step.
-          rates: float32 [n], the learning rate of each step.
+          batches: an iterator of index batches (data on the device) or of image batches, at step `start`.
+          epoch, start, steps: int32 scalars; the first step's place in its epoch, and how many to take.
+          rates: float32 [steps an epoch], the learning rates of the whole epoch.
           totals: float32 [3], what `run` returned for the epoch so far, or zeros.
         Returns:
           float32 [3]: sums over examples of the loss (L2 included), top-1 hits, top-5 hits.
         """
-        for i in tf.range(tf.size(rates)):
-            totals += self._step(next(batches), epoch, step + i, rates[i])
+        for i in tf.range(start, start + steps):
+            totals += self._step(next(batches), epoch, epoch * tf.size(rates) + i, rates[i])
         return totals
 
     def _step(self, batch, epoch, step, rate):

@@ -146,7 +146,7 @@ class Run:
         config, examples = self.config, self.steps * self.config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
         line = {"epoch": self.epoch + 1, "step": (self.epoch + 1) * self.steps, "loss": loss, "accuracy": hits,
-                "top5": hits5, "learning_rate": float(self.trainer.rates(self.epoch, self.steps - 1, 1)[0]),
+                "top5": hits5, "learning_rate": float(self.trainer.rates(self.epoch)[-1]),
                 "seconds": round(self.seconds, 3), "images_per_second": round(examples / self.seconds, 1)}
         if (self.epoch + 1) % config.eval_every == 0 or self.epoch + 1 == config.epochs:
             begin = time.perf_counter()

@@ -35,16 +35,15 @@ class Trainer:
             return iter(pipeline.index_batches(*order))
         return iter(pipeline.image_batches(self.data.train_images, self.data.train_labels, *order))
 
-    def rates(self, epoch, start, steps):
-        """The learning rates of `steps` steps from step `start` of an epoch on: float32 [steps]."""
-        first = epoch * self.steps_per_epoch + start
-        return schedules.learning_rates(self.config, self.steps_per_epoch, first + np.arange(steps))
+    def rates(self, epoch):
+        """The learning rate of each step of an epoch: float32 [steps_per_epoch]."""
+        steps = epoch * self.steps_per_epoch + np.arange(self.steps_per_epoch)
+        return schedules.learning_rates(self.config, self.steps_per_epoch, steps)
 
     def train(self, batches, epoch, start, steps, totals):
         """Takes `steps` steps from step `start` of an epoch on. Returns the epoch's totals, see `Engine.run`."""
-        step = epoch * self.steps_per_epoch + start
-        return self.engine.run(batches, tf.constant(epoch), tf.constant(step),
-                               tf.constant(self.rates(epoch, start, steps)), tf.constant(totals)).numpy()
+        numbers = (tf.constant(n) for n in (epoch, start, steps))
+        return self.engine.run(batches, *numbers, tf.constant(self.rates(epoch)), tf.constant(totals)).numpy()
 
 
 def load_data(config):
