@@ -1,0 +1,132 @@
+"""Flags, help, and one clear line for every mistake."""
+import dataclasses
+import pickle
+import subprocess
+import sys
+import tarfile
+import time
+
+import numpy as np
+import pytest
+
+from cifar_fast import cli, recipes
+from cifar_fast.config import Config
+from cifar_fast.errors import UserError
+
+
+def config(*arguments):
+    return cli.config_of(cli.parse(["train", *arguments])[1])
+
+
+def test_defaults_are_the_configs():
+    assert config() == Config()
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_parses(name):
+    assert isinstance(config(f"--recipe={name}"), Config)
+
+
+@pytest.mark.parametrize("name, dataset", [("seed_cifar10", "cifar10"), ("seed_cifar100", "cifar100")])
+def test_the_seed_recipes_are_the_reports(name, dataset):
+    chosen = config(f"--recipe={name}")
+    assert (chosen.dataset, chosen.batch_size, chosen.epochs) == (dataset, 32, 100)
+    assert (chosen.optimizer, chosen.learning_rate, chosen.schedule, chosen.decay) == ("adam", 1e-3, "exponential", 0.99)
+    assert (chosen.rotation_range, chosen.width_shift_range, chosen.height_shift_range) == (30, 0.1, 0.1)
+    assert chosen.horizontal_flip and chosen.vertical_flip and chosen.fill_mode == "nearest"
+    assert (chosen.standardize, chosen.test_statistics) == ("scalar", "own")
+    assert (chosen.units, chosen.filters, chosen.activation, chosen.dropout, chosen.l2) == (12, 32, "relu", 0.1, 1e-6)
+
+
+def test_flags_beside_a_flagfile_win_wherever_they_stand():
+    assert config("--epochs=3", "--recipe=quickstart").epochs == 3
+    assert config("--recipe", "quickstart", "--epochs=3", "--nohorizontal_flip").horizontal_flip is False
+
+
+def test_a_configs_own_lines_parse_to_it(tmp_path):
+    chosen = config("--recipe=quickstart", "--seed=7", "--data_dir=/some where")
+    path = tmp_path / "run.flags"
+    path.write_text("\n".join(chosen.flag_lines()))
+    assert config(f"--flagfile={path}") == chosen
+
+
+@pytest.mark.parametrize("command", [None, *cli.COMMANDS])
+def test_help(command, capsys):
+    assert cli.main(["cifar_fast", *([command] if command else []), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in (cli.COMMANDS if command is None else [command]))
+    if command == "train":
+        assert all(f"--{field.name}" in text for field in dataclasses.fields(Config))
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (["fly"], "unknown command 'fly'"),
+    (["train", "--no_such_flag=1"], "no_such_flag"),
+    (["train", "--batch_size=0"], "--batch_size=0"),
+    (["train", "--batch_size=many"], "batch_size"),
+    (["train", "--dataset=mnist"], "--dataset=mnist"),
+    (["train", "--recipe=nothing"], "--recipe=nothing"),
+    (["train", "--flagfile=/no/such/file"], "/no/such/file"),
+    (["train", "cifar10"], "unexpected argument 'cifar10'"),
+    (["train", "--learning_rate=nan"], "--learning_rate=nan"),
+    (["train", "--units=4"], "--units=4"),
+    (["evaluate", "--workdir=/no/such/run"], "--workdir=/no/such/run"),
+])
+def test_mistakes_get_one_line(arguments, named, capsys):
+    assert cli.main(["cifar_fast", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert named in error and error.count("\n") == 1 and error.startswith("cifar_fast: ")
+
+
+class Hostile:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        import os
+        return os.system, (f"touch {self.marker}",)
+
+
+def write_batches(folder, change=lambda batch: batch):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        batch = {b"data": rng.integers(0, 256, (20, 3072), dtype=np.uint8), b"labels": [1] * 20}
+        (folder / name).write_bytes(pickle.dumps(change(batch), protocol=3))
+
+
+@pytest.mark.parametrize("kind", ["missing", "truncated", "hostile", "label", "unwritable"])
+def test_bad_data_and_folders_end_a_real_process_with_one_line(kind, tmp_path):
+    folder, marker, workdir = tmp_path / "cifar-10-batches-py", tmp_path / "ran", tmp_path / "run"
+    data, named = folder, "data_batch_1"
+    if kind == "missing":
+        named = str(folder)
+    elif kind == "truncated":
+        write_batches(folder)
+        data, named = tmp_path / "cifar.tar.gz", "cifar.tar.gz"
+        with tarfile.open(data, "w:gz") as archive:
+            archive.add(folder, folder.name)
+        data.write_bytes(data.read_bytes()[:-40_000])
+    elif kind == "hostile":
+        write_batches(folder, lambda batch: Hostile(marker))
+    elif kind == "label":
+        write_batches(folder, lambda batch: batch | {b"labels": [10] * 20})
+    else:
+        write_batches(folder)
+        workdir, named = tmp_path / "file" / "run", "file/run"
+        (tmp_path / "file").write_text("a file, so no folder can be made below it")
+    begin = time.time()
+    done = subprocess.run(
+        [sys.executable, "-m", "cifar_fast", "train", "--dataset=cifar10", f"--data_dir={data}", "--batch_size=10",
+         f"--workdir={workdir}"], capture_output=True, text=True)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("cifar_fast: ")]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert len(lines) == 1 and named in lines[0], done.stderr
+    assert time.time() - begin < 20
+    assert not marker.exists()
+    assert not workdir.exists()
+
+
+def test_parse_raises_only_user_errors():
+    with pytest.raises(UserError):
+        cli.parse(["train", "--seed"])

@@ -1,0 +1,115 @@
+"""The step under every switch: the same examples, the same numbers, nothing outside the compiled program."""
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+
+def run(ours, calls):
+    """Trains the first epoch in calls of the given lengths."""
+    batches, totals, start = ours.batches(0), np.zeros(3, np.float32), 0
+    for steps in calls:
+        totals = ours.train(batches, 0, start, steps, totals)
+        start += steps
+    return totals, tiny.weights(ours)
+
+
+def test_steps_a_call_change_nothing():
+    (totals, weights), (again, same) = (run(tiny.make_trainer(dropout=0.2), calls) for calls in ([1] * 5, [5]))
+    np.testing.assert_array_equal(totals, again)
+    assert all(np.array_equal(a, b) for a, b in zip(weights, same, strict=True))
+
+
+def test_one_trace_serves_any_number_of_steps():
+    ours = tiny.make_trainer()
+    run(ours, [1, 2, 2])
+    assert ours.engine.run.experimental_get_tracing_count() == 1
+
+
+def test_streamed_batches_train_to_the_same_bits():
+    (totals, weights), (again, same) = (run(tiny.make_trainer(input=kind), [5]) for kind in ("resident", "stream"))
+    np.testing.assert_array_equal(totals, again)
+    assert all(np.array_equal(a, b) for a, b in zip(weights, same, strict=True))
+
+
+def test_resident_and_streamed_images_are_the_same_bits():
+    ours = tiny.make_trainer()
+    indices = next(ours.batches(0))
+    images, labels = ours.engine.prepare.gathered(*ours.engine.data, indices, tf.constant(0))
+    streamed = ours.engine.prepare(ours.data.train_images[indices], indices, tf.constant(0))
+    np.testing.assert_array_equal(images, streamed)
+    np.testing.assert_array_equal(labels, ours.data.train_labels[indices])
+
+
+def test_xla_gives_the_same_losses():
+    plain, compiled = (tiny.losses(tiny.make_trainer(xla=xla, dropout=0.1), 20) for xla in ("off", "on"))
+    np.testing.assert_allclose(compiled, plain, atol=1e-4)
+
+
+def program(precision, stage="hlo"):
+    """The text of the whole compiled update; getting it fails if any operation can't be compiled."""
+    ours = tiny.make_trainer(xla="on", precision=precision, dropout=0.1)
+    images = tf.zeros([16, 32, 32, 3])
+    arguments = images, tf.zeros([16], tf.int32), tf.constant(0), tf.constant(1e-3)
+    ours.engine.update(*arguments)
+    return ours.engine.update.experimental_get_compiler_ir(*arguments)(stage=stage)
+
+
+@pytest.mark.parametrize("precision, name", [("float32", "f32"), ("bfloat16", "bf16"), ("float16", "f16")])
+def test_the_whole_step_compiles_and_convolves_in_its_precision(precision, name):
+    text = program(precision)
+    kinds = re.findall(r"= (\w+)\[[^\n]* convolution\(", text)
+    assert len(kinds) >= 3 * 9 - 1  # forward and both gradients, but none by the images
+    assert set(kinds) == {name}
+    # The islands: batch statistics, the dense layer's product, softmax and Adam's update.
+    for island in ("dot", "rsqrt", "exponential", "log", "sqrt"):
+        found = set(re.findall(rf"= (\w+)\[[^\n]* {island}\(", text))
+        assert found <= {"f32"}, f"{island} in {found}"
+
+
+def test_an_overflow_skips_the_update_and_halves_the_scale():
+    ours = tiny.make_trainer(precision="float16")
+    engine = ours.engine
+    engine.optimizer.dynamic_scale.assign(2.0**15)
+    before = [v.numpy() for v in ours.model.trainable_variables]
+    images = tf.zeros([16, 32, 32, 3]).numpy()
+    images[3] = 7e4  # beyond float16's 65504, so the first convolution is infinite
+    engine.update(tf.constant(images), tf.zeros([16], tf.int32), tf.constant(0), tf.constant(1e-3))
+    assert float(engine.optimizer.dynamic_scale) == 2.0**14
+    for old, variable in zip(before, ours.model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, variable)
+    engine.update(tf.zeros([16, 32, 32, 3]), tf.zeros([16], tf.int32), tf.constant(1), tf.constant(1e-3))
+    assert not np.array_equal(before[-1], ours.model.trainable_variables[-1])
+    assert all(np.isfinite(v.numpy()).all() for v in ours.model.trainable_variables)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_follows_float32(precision):
+    exact, mixed = (tiny.losses(tiny.make_trainer(precision=p, dropout=0.0, filters=8), 20)
+                    for p in ("float32", precision))
+    np.testing.assert_allclose(mixed[:10].mean(), exact[:10].mean(), rtol=0.02)
+    np.testing.assert_allclose(mixed[10:].mean(), exact[10:].mean(), rtol=0.04)
+
+
+def test_adam_step_equals_kerass_own():
+    """One step by the engine against the same step written with Keras alone."""
+    ours = tiny.make_trainer(dropout=0.0, l2=1e-3)
+    model, engine = ours.model, ours.engine
+    weights = [v.numpy() for v in model.trainable_variables]
+    images, labels = tf.random.stateless_normal([16, 32, 32, 3], [0, 1]), tf.range(16) % 10
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.keras.losses.sparse_categorical_crossentropy(
+            labels, model(images, training=True), from_logits=True))
+        loss += tf.add_n([tf.keras.regularizers.L2(1e-3)(k.value) for k in model.kernels()])
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    optimizer = tf.keras.optimizers.Adam(1e-3)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+    expected = [v.numpy() for v in model.trainable_variables]
+    for variable, old in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(old)
+    totals = engine.update(images, labels, tf.constant(0), tf.constant(1e-3))
+    np.testing.assert_allclose(totals[0] / 16, loss, rtol=1e-5)
+    for variable, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable, value, rtol=1e-4, atol=1e-6)

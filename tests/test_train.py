@@ -1,0 +1,111 @@
+"""Whole runs of a tiny network: the run directory, stopping, killing, going on."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tiny
+
+from cifar_fast import train
+from cifar_fast.errors import UserError
+
+FLAGS = ["--dataset=synthetic", "--train_examples=640", "--test_examples=60", "--units=3", "--filters=4",
+         "--batch_size=8", "--epochs=2", "--seed=3", "--rotation_range=30", "--horizontal_flip", "--steps_per_call=4"]
+
+
+def command(workdir, *more):
+    return [sys.executable, "-m", "cifar_fast", "train", *FLAGS, f"--workdir={workdir}", *more]
+
+
+def result(workdir):
+    """What must be equal between runs: the digest, and the metrics without their clocks."""
+    summary = json.loads((workdir / "summary.json").read_text())
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    clocks = {"seconds", "images_per_second", "test_seconds"}
+    return summary["weights_sha256"], [{k: v for k, v in line.items() if k not in clocks} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("whole")
+    subprocess.run(command(workdir), check=True, capture_output=True)
+    return workdir
+
+
+def test_the_run_directory_is_complete(uninterrupted):
+    for name in ("config.flags", "environment.json", "metrics.jsonl", "summary.json", "checkpoints/best.ckpt",
+                 "plots/curves.png", "plots/augmentation.png", "plots/confusion.png"):
+        assert (uninterrupted / name).stat().st_size > 0, name
+    summary = json.loads((uninterrupted / "summary.json").read_text())
+    assert {"test_accuracy", "test_top5", "test_loss", "parameters", "epochs", "seconds_per_epoch",
+            "images_per_second", "versions", "weights_sha256"} <= summary.keys()
+    assert [line["epoch"] for line in result(uninterrupted)[1]] == [1, 2]
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
+    """SIGKILL at three points: in the first epoch, about its end, and in the second."""
+    workdir = tmp_path / "run"
+    for wanted in (1, 2, 3):
+        child = subprocess.Popen(command(workdir, "--checkpoint_every=0"), stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
+        seen, deadline = set(), time.time() + 120
+        while len(seen) < 1 + 2 * wanted and child.poll() is None and time.time() < deadline:
+            seen |= {p.name for p in workdir.glob("checkpoints/step-*")}
+            time.sleep(0.005)
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    assert not (workdir / "summary.json").exists(), "the kills came too late to mean anything"
+    subprocess.run(command(workdir, "--checkpoint_every=0"), check=True, capture_output=True)
+    assert result(workdir) == result(uninterrupted)
+    assert not list(workdir.rglob(".tmp-*"))
+
+
+def test_sigterm_saves_and_says_how_to_go_on(uninterrupted, tmp_path):
+    workdir = tmp_path / "run"
+    child = subprocess.Popen(command(workdir, "--steps_per_call=1"), stdout=subprocess.PIPE, text=True)
+    for line in child.stdout:
+        if line.startswith("versions"):
+            break
+    while not (workdir / "plots/augmentation.png").exists():
+        time.sleep(0.01)
+    child.send_signal(signal.SIGTERM)
+    output = child.communicate()[0]
+    assert child.returncode == 128 + signal.SIGTERM
+    assert f"the same command goes on from there (--workdir={workdir})" in output
+    subprocess.run(command(workdir), check=True, capture_output=True)
+    assert result(workdir) == result(uninterrupted)
+
+
+def test_a_run_with_other_flags_is_refused_by_name(uninterrupted):
+    done = subprocess.run(command(uninterrupted, "--learning_rate=0.5"), capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "--learning_rate: 0.001 there, 0.5 now" in done.stderr
+
+
+def test_evaluating_the_last_checkpoint_repeats_the_summary(uninterrupted):
+    done = subprocess.run([sys.executable, "-m", "cifar_fast", "evaluate", f"--workdir={uninterrupted}",
+                           "--which=last"], capture_output=True, text=True, check=True)
+    evaluated = json.loads(done.stdout.splitlines()[-1])
+    summary = json.loads((uninterrupted / "summary.json").read_text())
+    assert evaluated["accuracy"] == summary["test_accuracy"]
+    assert evaluated["weights_sha256"] == summary["weights_sha256"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data(80, 40))
+    config = tiny.config(workdir=str(tmp_path), epochs=1)
+    assert train.run(config) == 0
+    before = {p.name: p.read_bytes() for p in (tmp_path / "checkpoints").iterdir()}
+    poisoned = lambda self, *args: np.full(3, np.nan, np.float32)  # noqa: E731
+    monkeypatch.setattr(train.trainer.Trainer, "train", poisoned)
+    (tmp_path / "config.flags").unlink()
+    for name in before:
+        os.rename(tmp_path / "checkpoints" / name, tmp_path / name)
+    (tmp_path / "metrics.jsonl").unlink()
+    with pytest.raises(UserError, match="loss is not finite in epoch 1"):
+        train.run(config)
+    assert not list((tmp_path / "checkpoints").iterdir())
