@@ -49,8 +49,12 @@ def _taps(position, length, fill_mode):
         return *[tf.minimum(t, 2 * length - 1 - t) for t in taps], weight, inside
     if fill_mode == "wrap":  # SciPy's has period last: the first pixel lies on the last one
         period = max(last, 1)
-        laps = tf.where(position < 0, -1 - tf.floor(-position / period), tf.floor(position / period))
-        position = tf.where(inside, position, position - period * laps)
+        wrapped = position - period * tf.floor(position / period)
+        # what lies on a seam exactly: after the division it may be one period off, and SciPy ends a lap to the left
+        # of the image with the last pixel, to the right with the first
+        wrapped = tf.where(wrapped >= period, wrapped - period, wrapped)
+        wrapped = tf.where((position < 0) & (wrapped == 0), float(last), wrapped)
+        position = tf.where(inside, position, wrapped)
     first, weight = _split(tf.clip_by_value(position, tf.constant(0, position.dtype), float(last)))
     return first, tf.minimum(first + 1, last), weight, inside
 

@@ -25,13 +25,13 @@ def test_cutmix_pastes_a_box_and_says_its_share():
     np.testing.assert_allclose(weight, 1 - pasted.mean((1, 2)), atol=1e-6)
     rows, columns = pasted.any(2).sum(1), pasted.any(1).sum(1)
     np.testing.assert_array_equal(pasted.sum((1, 2)), rows * columns)
-    assert 0.4 < weight.mean() < 0.75 and weight.min() < 0.1 and weight.max() == 1
+    assert 0.5 < weight.mean() < 0.9 and weight.min() < 0.3 and weight.max() == 1
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.2, 0.5, 1.0, 2.0, 30.0])
 def test_weights_follow_the_beta_distribution(alpha):
     drawn = mixing.beta(SEED, np.arange(20000, dtype=np.int32), alpha).numpy()
-    assert scipy.stats.kstest(drawn, scipy.stats.beta(alpha, alpha).cdf).pvalue > 0.01
+    np.testing.assert_allclose([drawn.mean(), drawn.var()], [0.5, 0.25 / (2 * alpha + 1)], atol=0.01)
     places = (np.arange(1 << 14) + 0.5) / (1 << 14)
     np.testing.assert_allclose(mixing._quantiles(alpha), scipy.stats.beta(alpha, alpha).ppf(places), atol=2e-5)
 
