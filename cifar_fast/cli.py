@@ -9,7 +9,7 @@ import typing
 
 from absl import flags
 
-from cifar_fast import recipes
+from cifar_fast import environment, recipes
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError
 
@@ -90,29 +90,33 @@ def _expand(arguments):
 
 def _train(values):
     config = config_of(values)
+    _start_tensorflow()
     from cifar_fast import train
     return train.run(config)
 
 
 def _evaluate(values):
-    from cifar_fast import train
     from cifar_fast.workdir import Workdir
     saved = define()
     saved(["cifar_fast", *Workdir.read_config(values["workdir"].value)])
     places = {n: values[n].value for n in ("workdir", "data_dir", "precision", "xla") if values[n].present}
+    _start_tensorflow()
+    from cifar_fast import train
     result = train.evaluate_saved(config_of(saved, **places), values["which"].value)
     print(json.dumps(result))
 
 
 def _devices(values):
-    from cifar_fast import devices
     config = config_of(values)
+    _start_tensorflow()
+    from cifar_fast import devices
     print(devices.resolve(config.precision, config.xla).banner())
 
 
 def _augment(values):
-    from cifar_fast import train, trainer
     config = config_of(values)
+    _start_tensorflow()
+    from cifar_fast import train, trainer
     train.draw_augmentation(config, trainer.load_data(config), values["out"].value)
     print(f"wrote {values['out'].value}")
 
@@ -121,6 +125,13 @@ def _recipes(_):
     width = max(map(len, recipes.names()))
     for name, line in recipes.names().items():
         print(f"{name:<{width}}  {line}")
+
+
+def _start_tensorflow():
+    """Imports TensorFlow and lets it look for devices, without the lines that it writes meanwhile."""
+    with environment.quiet():
+        import tensorflow as tf
+        tf.config.list_physical_devices()
 
 
 class _Help(Exception):

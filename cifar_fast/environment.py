@@ -3,9 +3,11 @@
 oneDNN is worth a factor of 1.5 to 2.7 on CPUs where TensorFlow leaves it off by default (all without
 AVX-512 VNNI), and XLA can keep what it compiled between runs. A value that the user has set is kept.
 """
+import contextlib
 import hashlib
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -23,6 +25,25 @@ def prepare():
     flags = os.environ.get("TF_XLA_FLAGS", "")
     if "persistent_cache" not in flags:
         os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={xla_cache()}".strip()
+
+
+@contextlib.contextmanager
+def quiet():
+    """Holds back what native code writes to standard error, which TensorFlow does before its log level counts;
+    it is shown if the block raises."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        before = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(before, held.read())
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
 
 
 def xla_cache():

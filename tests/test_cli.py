@@ -31,7 +31,8 @@ def test_every_recipe_parses(name):
 def test_the_seed_recipes_are_the_reports(name, dataset):
     chosen = config(f"--recipe={name}")
     assert (chosen.dataset, chosen.batch_size, chosen.epochs) == (dataset, 32, 100)
-    assert (chosen.optimizer, chosen.learning_rate, chosen.schedule, chosen.decay) == ("adam", 1e-3, "exponential", 0.99)
+    assert (chosen.optimizer, chosen.learning_rate) == ("adam", 1e-3)
+    assert (chosen.schedule, chosen.decay) == ("exponential", 0.99)
     assert (chosen.rotation_range, chosen.width_shift_range, chosen.height_shift_range) == (30, 0.1, 0.1)
     assert chosen.horizontal_flip and chosen.vertical_flip and chosen.fill_mode == "nearest"
     assert (chosen.standardize, chosen.test_statistics) == ("scalar", "own")

@@ -27,7 +27,7 @@ def make(settings):
         return count * settings["batch_size"], clock.seconds(count)
 
     steps(2)
-    return {"precision": "float32"}, steps
+    return {"settings": {"precision": "float32"}}, steps
 
 
 if __name__ == "__main__":

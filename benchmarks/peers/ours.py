@@ -33,9 +33,9 @@ def make(settings):
         return count * config.batch_size, time.perf_counter() - begin
 
     steps(1)
-    about = {"precision": runtime.precision, "xla": runtime.xla, "first_step_seconds": time.perf_counter() - started,
-             "input": "resident" if ours.resident else "stream"}
-    return about, steps
+    settings = {"precision": runtime.precision, "xla": "on" if runtime.xla else "off",
+                "input": "resident" if ours.resident else "stream"}
+    return {"settings": settings, "first_step_seconds": time.perf_counter() - started}, steps
 
 
 if __name__ == "__main__":

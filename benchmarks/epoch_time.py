@@ -1,0 +1,126 @@
+"""Seconds per epoch and images a second of the trainer, beside the ways people train this network today.
+
+    python -m benchmarks.epoch_time --data_dir=PATH --out=epoch_time.json --picture=epoch_time.png
+
+Each contestant is a process of its own (see `turns`); they take turns of a part of an epoch, A B A B, on the same
+data. Peers run as their users run them, and again with the environment switches that ours sets. The first step,
+which compiles, is reported apart.
+"""
+import statistics
+
+from absl import app, flags
+
+from benchmarks import harness
+from benchmarks.turns import Contestant
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("dataset", "cifar10", "cifar10, cifar100 or synthetic")
+flags.DEFINE_string("data_dir", None, "as for cifar_fast train; not needed for synthetic")
+flags.DEFINE_list("batch_sizes", ["32", "128"], "images a step; ours and Keras's fit run at each")
+flags.DEFINE_list("precisions", ["auto"], "ours: auto, float32, bfloat16, float16")
+flags.DEFINE_list("xla", ["auto"], "ours: auto, on, off")
+flags.DEFINE_list("inputs", ["auto"], "ours: auto, resident, stream")
+flags.DEFINE_list("peers", ["original", "keras", "keras_mixed", "pytorch"],
+                  "original (ImageDataGenerator and fit, batch 32), keras (tf.data, layers and fit), keras_mixed (the "
+                  "same in mixed_bfloat16), pytorch (eager and compiled, float32 and bfloat16; where installed)")
+flags.DEFINE_bool("switches", True, "run the TensorFlow peers again with the environment switches that ours sets")
+flags.DEFINE_float("fraction", 0.02, "part of an epoch that a turn takes", lower_bound=1e-4, upper_bound=1)
+flags.DEFINE_integer("repeats", 5, "turns of each", lower_bound=1)
+flags.DEFINE_string("out", None, "write the record (JSON) here")
+flags.DEFINE_string("picture", None, "write a bar chart (PNG) here")
+
+EPOCH = 50_000  # images
+AS_USERS_DO = {"TF_ENABLE_ONEDNN_OPTS": None}
+SWITCHED = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+SEED = {"rotation_range": 30, "width_shift_range": 0.1, "height_shift_range": 0.1, "horizontal_flip": "true",
+        "vertical_flip": "true", "test_examples": 100}
+
+
+def contestants():
+    """(name, module, settings, environment) of everything the flags ask for."""
+    data = {"dataset": FLAGS.dataset} | ({"data_dir": FLAGS.data_dir} if FLAGS.data_dir else {})
+    for size in map(int, FLAGS.batch_sizes):
+        for precision in FLAGS.precisions:
+            for xla in FLAGS.xla:
+                for kind in FLAGS.inputs:
+                    yield "cifar_fast", "ours", data | SEED | {
+                        "batch_size": size, "precision": precision, "xla": xla, "input": kind}, {}
+    variants = [AS_USERS_DO, SWITCHED] if FLAGS.switches else [AS_USERS_DO]
+    for environment in variants:
+        mark = " with oneDNN" if environment is SWITCHED else ""
+        if "original" in FLAGS.peers:
+            yield f"original{mark}", "original", data | {"batch_size": 32}, environment
+        for size in map(int, FLAGS.batch_sizes):
+            for peer, policy in (("keras", "float32"), ("keras_mixed", "mixed_bfloat16")):
+                if peer in FLAGS.peers:
+                    yield f"{peer}{mark}", "keras_fit", data | {"batch_size": size, "policy": policy}, environment
+    if "pytorch" in FLAGS.peers and "torch" in harness.versions():
+        for size in map(int, FLAGS.batch_sizes):
+            for compiled in (False, True):
+                for autocast in (False, True):
+                    yield "pytorch", "pytorch", data | {
+                        "batch_size": size, "compiled": compiled, "autocast": autocast}, {}
+
+
+def main(_):
+    running = [Contestant(name, f"benchmarks.peers.{module}", settings, environment)
+               for name, module, settings, environment in contestants()]
+    labels = {id(c): f"{c.name}, {_label(c.settings)}" for c in running}
+    turns = {}
+    for contestant in running:
+        steps = max(3, round(EPOCH * FLAGS.fraction / contestant.settings["batch_size"]))
+        turns[labels[id(contestant)]] = lambda c=contestant, n=steps: c.turn(n)
+    rates = harness.interleave(turns, FLAGS.repeats)
+    results = []
+    for contestant in running:
+        label = labels[id(contestant)]
+        seconds = [EPOCH / rate for rate in rates[label]]
+        results.append(harness.result(
+            contestant.name, rates[label], _shown(contestant.settings) | contestant.about["settings"],
+            first_step_seconds=contestant.about.get("first_step_seconds"), seconds_per_epoch=harness.summary(seconds), startup_seconds=contestant.ready_seconds,
+            peak_memory_mib=contestant.peak_memory_mib(), environment=contestant.environment))
+        contestant.close()
+    ratios = _ratios(running, labels, rates)
+    print(harness.table(results, ratios))
+    for entry in results:
+        print(f"{entry['name']:<22} batch {entry['settings']['batch_size']:>4}: "
+              f"{entry['seconds_per_epoch']['median']:7.1f} s an epoch, first step after "
+              f"{entry['startup_seconds']:.0f} s, {entry['peak_memory_mib']} MiB")
+    if FLAGS.out:
+        harness.write(FLAGS.out, "epoch_time", results, ratios, fraction=FLAGS.fraction)
+    if FLAGS.picture:
+        harness.bar_chart(FLAGS.picture, results, "Training the 2020 network")
+
+
+def _ratios(running, labels, rates):
+    """Ours over each peer: at the peer's batch size, and of PyTorch the best mode of all against our best."""
+    ratios = []
+    ours = [c for c in running if c.name == "cifar_fast"]
+    for peer in running:
+        for mine in ours:
+            if peer.name not in ("cifar_fast", "pytorch") and peer.settings["batch_size"] == mine.settings["batch_size"]:
+                ratios.append(_ratio(mine, peer, labels, rates))
+    torch = [c for c in running if c.name == "pytorch"]
+    if torch and ours:
+        def fastest(group):
+            return max(group, key=lambda c: statistics.median(rates[labels[id(c)]]))
+        ratios.append(_ratio(fastest(ours), fastest(torch), labels, rates))
+    return ratios
+
+
+def _ratio(mine, peer, labels, rates):
+    entry = harness.ratio(labels[id(mine)], labels[id(peer)], rates, {"ours": _label(mine.settings),
+                                                                      "theirs": _label(peer.settings)})
+    return entry | {"name": f"{mine.name} / {peer.name}"}
+
+
+def _shown(settings):
+    return {k: v for k, v in settings.items() if k not in ("data_dir", "dataset", *SEED)}
+
+
+def _label(settings):
+    return ", ".join(f"{k} {v}" for k, v in _shown(settings).items())
+
+
+if __name__ == "__main__":
+    app.run(main)
