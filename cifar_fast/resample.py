@@ -53,7 +53,7 @@ def _taps(position, length, fill_mode):
         # what lies on a seam exactly: after the division it may be one period off, and SciPy ends a lap to the left
         # of the image with the last pixel, to the right with the first
         wrapped = tf.where(wrapped >= period, wrapped - period, wrapped)
-        wrapped = tf.where((position < 0) & (wrapped == 0), float(last), wrapped)
+        wrapped = tf.where((position < 0) & (wrapped == 0), tf.constant(last, position.dtype), wrapped)
         position = tf.where(inside, position, wrapped)
     first, weight = _split(tf.clip_by_value(position, tf.constant(0, position.dtype), float(last)))
     return first, tf.minimum(first + 1, last), weight, inside
