@@ -1,6 +1,6 @@
 """ImageDataGenerator.apply_transform in plain float64 NumPy, operation by operation, so that it can be bit-equal.
 
-The map is Keras's (keras/src/legacy/preprocessing/image.py), the sampling SciPy's (scipy/ndimage/src/ni_interpolation.c,
+The map is Keras's (keras/src/legacy/preprocessing/image.py), the sampling SciPy's (ndimage/src/ni_interpolation.c,
 order 1), brightness Pillow's.
 """
 import numpy as np
