@@ -77,8 +77,8 @@ def main(_):
         seconds = [EPOCH / rate for rate in rates[label]]
         results.append(harness.result(
             contestant.name, rates[label], _shown(contestant.settings) | contestant.about["settings"],
-            first_step_seconds=contestant.about.get("first_step_seconds"), seconds_per_epoch=harness.summary(seconds), startup_seconds=contestant.ready_seconds,
-            peak_memory_mib=contestant.peak_memory_mib(), environment=contestant.environment))
+            seconds_per_epoch=harness.summary(seconds), startup_seconds=contestant.ready_seconds,
+            first_step_seconds=contestant.about.get("first_step_seconds"), peak_memory_mib=contestant.peak_memory_mib(), environment=contestant.environment))
         contestant.close()
     ratios = _ratios(running, labels, rates)
     print(harness.table(results, ratios))
@@ -98,7 +98,8 @@ def _ratios(running, labels, rates):
     ours = [c for c in running if c.name == "cifar_fast"]
     for peer in running:
         for mine in ours:
-            if peer.name not in ("cifar_fast", "pytorch") and peer.settings["batch_size"] == mine.settings["batch_size"]:
+            same_size = peer.settings["batch_size"] == mine.settings["batch_size"]
+            if same_size and peer.name not in ("cifar_fast", "pytorch"):
                 ratios.append(_ratio(mine, peer, labels, rates))
     torch = [c for c in running if c.name == "pytorch"]
     if torch and ours:

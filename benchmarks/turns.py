@@ -62,9 +62,12 @@ MARK = "@turn "
 
 
 def serve(make):
-    """The child's side: `make(settings)` builds the contestant and returns (about, train), where `about` is a dict
-    for the record, its "settings" beside the asked ones, and train(steps) → (images, seconds) trains that many steps. The first step, which compiles,
-    has been taken when `make` returns."""
+    """The child's side.
+
+    `make(settings)` builds the contestant and returns (about, train): `about` is a dict for the record, its
+    "settings" beside those asked for; train(steps) → (images, seconds) trains that many steps. The first step, which
+    compiles, has been taken when `make` returns.
+    """
     about, train = make(json.loads(sys.argv[1]))
     print(MARK + json.dumps(about), flush=True)
     for line in sys.stdin:

@@ -39,7 +39,8 @@ class Progress:
         if "test_accuracy" in line:
             text += (f"  test loss {line['test_loss']:.4f}  accuracy {line['test_accuracy']:.4f}"
                      f"  top-5 {line['test_top5']:.4f}")
-        print(f"{text}  {line['seconds']:.1f} s  {line['images_per_second']:,.0f} images/s", file=self.stream, flush=True)
+        text += f"  {line['seconds']:.1f} s  {line['images_per_second']:,.0f} images/s"
+        print(text, file=self.stream, flush=True)
 
     def _close(self):
         if self.bar is not None:

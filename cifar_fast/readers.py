@@ -93,7 +93,8 @@ class Files:
                         raise UserError(f"{self.path}: truncated in {name}; get it anew from {SOURCE}")
                     members[name] = data
         except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError, RecursionError) as error:
-            raise UserError(f"{self.path}: not a whole .tar.gz ({str(error)[:80]}); get it anew from {SOURCE}") from None
+            raise UserError(f"{self.path}: not a whole .tar.gz ({str(error)[:80]}); "
+                            f"get it anew from {SOURCE}") from None
         return members
 
 

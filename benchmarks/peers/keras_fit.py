@@ -26,7 +26,7 @@ def make(settings):
                .prefetch(tf.data.AUTOTUNE))
     model = build(len(data.class_names))
     model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy",
-                  ["accuracy", "sparse_top_k_categorical_accuracy"])
+                  metrics=["accuracy", "sparse_top_k_categorical_accuracy"])
 
     def steps(count):
         clock = StepClock(time.perf_counter)

@@ -18,7 +18,8 @@ def make(settings):
     generator = tf.keras.preprocessing.image.ImageDataGenerator(
         rotation_range=30, width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True, vertical_flip=True)
     model = build(labels.shape[1])
-    model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy", ["accuracy", "top_k_categorical_accuracy"])
+    model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy",
+                  metrics=["accuracy", "top_k_categorical_accuracy"])
     batches = generator.flow(images, labels, batch_size=settings["batch_size"])
 
     def steps(count):
