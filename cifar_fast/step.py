@@ -32,6 +32,7 @@ class Engine:
         self.optimizer.build(model.trainable_variables)
         with tf.device(runtime.device):
             self.data = None if images is None else (tf.constant(images), tf.constant(labels))
+        self.compiled = runtime.xla
         self.update = tf.function(self._update, jit_compile=True) if runtime.xla else self._update
 
     def variables(self):
@@ -62,13 +63,17 @@ class Engine:
             images = self.prepare(images, indices, epoch)
         return self.update(images, labels, step, rate)
 
+    def loss(self, images, labels, step):
+        """The training loss of a batch, L2 included (float32 scalar), and its logits (float32 [B, K])."""
+        logits = self.model(images, seed=tf.stack([self.seed, step]), training=True)
+        loss = tf.reduce_mean(objective.cross_entropy(logits, labels, self.smoothing))
+        return loss + objective.l2_penalty(self.model.kernels(), self.l2), logits
+
     def _update(self, images, labels, step, rate):
         """images float32 [B, H, W, C], standardized; labels int32 [B]. Returns the step's share of the totals."""
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self.model(images, seed=tf.stack([self.seed, step]), training=True)
-            loss = tf.reduce_mean(objective.cross_entropy(logits, labels, self.smoothing))
-            loss += objective.l2_penalty(self.model.kernels(), self.l2)
+            loss, logits = self.loss(images, labels, step)
             minimized = self.optimizer.scale_loss(loss) if self.scaled else loss
         gradients = tape.gradient(minimized, [v.value for v in variables])
         self.rate.assign(rate)

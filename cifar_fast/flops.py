@@ -1,0 +1,46 @@
+"""The network's arithmetic in closed form: a multiplication and an addition are two FLOPs.
+
+Only convolutions and the dense layer count, as is the custom; normalization, activations and additions are below 2%
+of them. A gradient by the input and one by the kernel cost what the forward pass costs.
+"""
+from typing import NamedTuple
+
+
+class Convolution(NamedTuple):
+    """A convolution with "same" padding: input side, filters in and out, kernel side, stride, how often it occurs."""
+
+    size: int
+    before: int
+    after: int
+    kernel: int
+    stride: int
+    count: int
+
+    def flops(self):
+        """FLOPs of one forward pass over one image, all `count` of them."""
+        out = -(-self.size // self.stride)
+        return 2 * self.count * out * out * self.before * self.after * self.kernel**2
+
+
+def convolutions(units, filters, size=32, channels=3):
+    """The convolutions of `resnet.ResNet` for square images of a side, in order, equal ones counted together."""
+    found = [Convolution(size, channels, filters, 7, 1, 1)]
+    for group in range(3):
+        halves = 2 * units // 3
+        if group:
+            found += [Convolution(size, filters, 2 * filters, 1, 1, 1),
+                      Convolution(size, 2 * filters, 2 * filters, 3, 2, 1)]
+            filters, size, halves = 2 * filters, -(-size // 2), halves - 1
+        found.append(Convolution(size, filters, filters, 3, 1, halves))
+    return found
+
+
+def forward(units, filters, classes, size=32, channels=3):
+    """FLOPs of one image's forward pass."""
+    return sum(c.flops() for c in convolutions(units, filters, size, channels)) + 2 * 4 * filters * classes
+
+
+def training(units, filters, classes, size=32, channels=3):
+    """FLOPs of one image's training step: forward, and both gradients but the first layer's by the images."""
+    first = convolutions(units, filters, size, channels)[0].flops()
+    return 3 * forward(units, filters, classes, size, channels) - first
