@@ -78,7 +78,6 @@ def main(_):
         results.append(harness.result(
             contestant.name, rates[label], _shown(contestant.settings) | contestant.about["settings"],
             seconds_per_epoch=harness.summary(seconds), startup_seconds=contestant.ready_seconds,
-            seconds_per_epoch=harness.summary(seconds), startup_seconds=contestant.ready_seconds,
             first_step_seconds=contestant.about.get("first_step_seconds"),
             peak_memory_mib=contestant.peak_memory_mib(), environment=contestant.environment))
         contestant.close()
