@@ -1,0 +1,107 @@
+"""Every form that --data_dir may have, and what is left of it after the flags that cut it."""
+import os
+
+import numpy as np
+import pytest
+from files_of_cifar import FORMS, archive, content, write_folder
+
+from cifar_fast import sources
+from cifar_fast.errors import UserError
+
+
+def check(data, pixels, labels):
+    np.testing.assert_array_equal(data.train_images, np.concatenate(pixels[:-1]))
+    np.testing.assert_array_equal(data.train_labels, np.concatenate(labels[:-1]))
+    np.testing.assert_array_equal(data.test_images, pixels[-1])
+    np.testing.assert_array_equal(data.test_labels, labels[-1])
+    assert data.train_images.dtype == np.uint8 and data.train_labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("dataset, form", FORMS)
+@pytest.mark.parametrize("place", ["folder", "parent", "archive"])
+def test_published_forms(dataset, form, place, tmp_path):
+    files, pixels, labels = content(dataset, form)
+    folder = write_folder(tmp_path / FORMS[dataset, form], files)
+    path = {"folder": folder, "parent": tmp_path, "archive": tmp_path / "cifar.tar.gz"}[place]
+    if place == "archive":
+        path.write_bytes(archive(files))
+    data = sources.load(dataset, str(path))
+    check(data, pixels, labels)
+    assert f"published {form} form" in data.origin and "other than the published" in data.origin
+    assert len(data.class_names) == (10 if dataset == "cifar10" else 100)
+
+
+@pytest.mark.parametrize("names", [("x_train", "y_train", "x_test", "y_test"),
+                                   ("train_images", "train_labels", "test_images", "test_labels")])
+def test_npz(names, tmp_path):
+    _, pixels, labels = content("cifar10", "python")
+    arrays = np.concatenate(pixels[:-1]), np.concatenate(labels[:-1])[:, None], pixels[-1], labels[-1]
+    np.savez_compressed(tmp_path / "mine.npz", **dict(zip(names, arrays, strict=True)))
+    check(sources.load("cifar10", str(tmp_path / "mine.npz")), pixels, labels)
+
+
+def test_a_prepared_tfds_folder(tmp_path):
+    import tensorflow_datasets as tfds
+    files, pixels, labels = content("cifar10", "binary", images=6)
+    folder = write_folder(tmp_path / "raw" / "cifar-10-batches-bin", files)
+    (folder / "batches.meta.txt").write_text("\n".join(f"class{i}" for i in range(10)))
+    builder = tfds.builder("cifar10", data_dir=tmp_path / "tfds")
+    downloads = tfds.download.DownloadConfig(manual_dir=tmp_path)
+    manager = "download_and_extract"
+    original = getattr(tfds.download.DownloadManager, manager)
+    try:
+        setattr(tfds.download.DownloadManager, manager, lambda self, url: str(tmp_path / "raw"))
+        builder.download_and_prepare(download_config=downloads)
+    finally:
+        setattr(tfds.download.DownloadManager, manager, original)
+    data = sources.load("cifar10", str(tmp_path / "tfds"))
+    assert "TFDS cifar10/" in data.origin
+    assert len(data.train_images) == 30 and len(data.test_images) == 6
+    # TFDS shuffles what it writes, so compare as sets.
+    assert {i.tobytes() for i in data.train_images} == {i.tobytes() for i in np.concatenate(pixels[:-1])}
+
+
+def test_validation_takes_the_last_training_images(tmp_path):
+    files, pixels, labels = content("cifar10", "python", images=4)
+    write_folder(tmp_path / "cifar-10-batches-py", files)
+    data = sources.load("cifar10", str(tmp_path), validation_examples=5, train_examples=10, test_examples=3)
+    images = np.concatenate(pixels[:-1])
+    np.testing.assert_array_equal(data.train_images, images[:10])
+    np.testing.assert_array_equal(data.test_images, images[15:18])
+    assert "held out" in data.origin
+
+
+@pytest.mark.parametrize("options, named", [
+    ({"validation_examples": 20}, "--validation_examples=20"), ({"train_examples": 21}, "--train_examples=21"),
+    ({"test_examples": 5}, "--test_examples=5")])
+def test_more_than_there_is_is_refused(options, named, tmp_path):
+    write_folder(tmp_path / "cifar-10-batches-py", content("cifar10", "python")[0])
+    with pytest.raises(UserError, match=named):
+        sources.load("cifar10", str(tmp_path), **options)
+
+
+def test_folders_of_nothing_are_refused(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        sources.load("cifar10", str(tmp_path / "none"))
+    with pytest.raises(UserError, match="holds none of cifar-10-batches-py"):
+        sources.load("cifar10", str(tmp_path))
+
+
+def test_without_data_and_network_the_error_says_what_to_get(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(sources, "HOST", "no-such-host.invalid")
+    with pytest.raises(UserError, match="download cifar-100-python.tar.gz from https://"):
+        sources.load("cifar100")
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+def test_real_data(dataset):
+    path = os.environ.get("CIFAR_DATA_DIR")
+    if not path:
+        pytest.skip("CIFAR_DATA_DIR is unset: no real data to read")
+    data = sources.load(dataset, path)
+    assert data.train_images.shape == (50_000, 32, 32, 3) and data.test_images.shape == (10_000, 32, 32, 3)
+    classes = len(data.class_names)
+    assert set(np.bincount(data.train_labels)) == {50_000 // classes}
+    mean = {"cifar10": (0.4914, 0.4822, 0.4465), "cifar100": (0.5071, 0.4865, 0.4409)}[dataset]
+    np.testing.assert_allclose(data.train_images.mean((0, 1, 2)) / 255, mean, atol=1e-4)
