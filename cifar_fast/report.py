@@ -1,97 +1,186 @@
-"""Pictures and tables of a run, for people."""
-from pathlib import Path
+"""Pictures and tables of a run, for people. Each picture is written whole or not at all."""
+import io
 
-import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-matplotlib.use("Agg")  # files only: a run must not need a screen
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.ticker import MaxNLocator  # noqa: E402
+from cifar_fast import files
 
-TRAIN, TEST, OTHER = "#4477aa", "#cc6677", "#666666"
+TRAIN, TEST, NEUTRAL = "#3b6fb6", "#d1602f", "#4a4a4a"
+FAINT = "#8a8a8a"
+DOTTED = (0, (1, 1.2))
+DOTS_AN_INCH = 120
+CELLS_WITH_TEXT = 20  # more classes than this are drawn without a figure in each cell
+FEW_EPOCHS = 15  # fewer than this get a dot each
+TABLE_ROWS = 24
 
 
 def curves(metrics, path):
-    """Loss, accuracy, learning rate and seconds over the epochs. metrics: the records of `metrics.jsonl`."""
-    figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
-    _lines(axes[0, 0], metrics, "loss", {"loss": (TRAIN, "-", "train"), "test_loss": (TEST, "-", "test")})
-    _lines(axes[0, 1], metrics, "accuracy", {
-        "accuracy": (TRAIN, "-", "train top-1"), "top5": (TRAIN, ":", "train top-5"),
-        "test_accuracy": (TEST, "-", "test top-1"), "test_top5": (TEST, ":", "test top-5")})
-    axes[0, 1].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    _lines(axes[1, 0], metrics, "learning rate", {"learning_rate": (OTHER, "-", None)})
-    _lines(axes[1, 1], metrics, "seconds an epoch", {"seconds": (OTHER, "-", None)})
-    axes[1, 1].set_ylim(bottom=0)
+    """Writes a PNG: loss, accuracy, learning rate and seconds an epoch, over the epochs.
+
+    Args:
+      metrics: the records of `metrics.jsonl`, in order; those of epochs without an evaluation have no `test_*`.
+    Raises:
+      UserError: `path` can't be written.
+    """
+    figure = _figure(11, 7.2)
+    loss, accuracy, rate, seconds = figure.subplots(2, 2, gridspec_kw={"height_ratios": [3, 2]}).flat
+    _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")], bottom=0)
+    _draw(accuracy, metrics, "Accuracy", [
+        ("accuracy", TRAIN, "-", "train top-1"), ("test_accuracy", TEST, "-", "test top-1"),
+        ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], top=1.01)
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _draw(rate, metrics, "Learning rate at the epoch's end", [("learning_rate", NEUTRAL, "-", "")], bottom=0)
+    rate.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+    _draw(seconds, metrics, "Training time (seconds an epoch)", [("seconds", NEUTRAL, "-", "")], bottom=0)
+    for axis in (rate, seconds):
+        axis.set_xlabel("epoch")
     _save(figure, path)
 
 
 def augmentation_sheet(before, after, path):
-    """Each row an image and its augmentations. before: uint8 [N, H, W, C]; after: [N, K, H, W, C], 0 to 255."""
-    count, views = after.shape[:2]
-    figure, axes = plt.subplots(count, views + 1, figsize=(views + 1, count), squeeze=False)
-    for row, axis in enumerate(axes):
-        for image, place in zip([before[row], *after[row]], axis, strict=True):
-            shown = np.clip(np.round(image), 0, 255).astype(np.uint8)
-            place.imshow(shown.squeeze(-1) if shown.shape[-1] == 1 else shown, cmap="gray", vmin=0, vmax=255)
-            place.set_axis_off()
-    axes[0, 0].set_title("original", fontsize=9)
-    axes[0, 1].set_title("augmented", fontsize=9, loc="left")
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.96, 0.06, 0.06)
+    """Writes a PNG: a row an image, the original and then its augmentations.
+
+    Args:
+      before: uint8 [N, H, W, C], C 1 or 3. after: [N, K, H, W, C] of any dtype, on the 0 to 255 scale.
+    Raises:
+      UserError: `path` can't be written. ValueError: the shapes don't fit.
+    """
+    if after.ndim != 5 or before.shape != after[:, 0].shape or before.shape[-1] not in (1, 3):
+        raise ValueError(f"expected [N, H, W, C] and [N, K, H, W, C], got {before.shape} and {after.shape}")
+    count, views, height, width, _ = after.shape
+    gap = max(1, width // 16)
+    originals = _sheet(before[:, None], gap)
+    augmented = _sheet(after, gap)
+    # Every pixel of an image becomes a square of whole dots, so that none is blurred.
+    scale = max(1, round(1100 / (originals.shape[1] + augmented.shape[1])))
+    left, right = (np.kron(s, np.ones((scale, scale, 1), np.uint8)) for s in (originals, augmented))
+    margin, head, between = 14, 34, 3 * gap * scale
+    wide = 2 * margin + left.shape[1] + between + right.shape[1]
+    high = head + left.shape[0] + margin
+    figure = _figure(wide / DOTS_AN_INCH, high / DOTS_AN_INCH, layout=None)
+    for x, picture, title in ((margin, left, "original"), (margin + left.shape[1] + between, right, "augmented")):
+        figure.figimage(picture, x, margin, origin="upper")
+        figure.text(x / wide, 1 - 0.62 * head / high, title, fontsize=10, color=NEUTRAL, va="center")
     _save(figure, path)
 
 
 def confusion(matrix, class_names, path):
-    """Which class is taken for which. matrix: int [K, K], rows the true class, columns the predicted one."""
+    """Writes a PNG: which class is taken for which.
+
+    Args:
+      matrix: int [K, K], rows the true class, columns the predicted one. class_names: K strings.
+    Raises:
+      UserError: `path` can't be written. ValueError: the shapes don't fit.
+    """
     classes = len(class_names)
+    if matrix.shape != (classes, classes):
+        raise ValueError(f"expected a matrix of [{classes}, {classes}], got {list(matrix.shape)}")
+    few = classes <= CELLS_WITH_TEXT
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    figure, axis = plt.subplots(figsize=(8, 7) if classes <= 20 else (16, 15), layout="constrained")
-    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    size = 10 if classes <= 20 else 6
-    axis.set_xticks(range(classes), class_names, rotation=90, fontsize=size)
-    axis.set_yticks(range(classes), class_names, fontsize=size)
-    axis.set(xlabel="predicted", ylabel="true", title=f"{np.trace(matrix) / max(matrix.sum(), 1):.2%} "
-                                                      f"of {matrix.sum():,} images are right")
-    if classes <= 20:
-        for i, j in np.ndindex(matrix.shape):
-            axis.text(j, i, matrix[i, j] or "", ha="center", va="center", fontsize=8,
-                      color="white" if shares[i, j] > 0.5 else "black")
-    figure.colorbar(image, label="share of the true class", shrink=0.8)
+    names = [name.replace("_", " ") for name in class_names]
+    figure = _figure(*(8.6, 7.6) if few else (15.5, 14.5))
+    axis = figure.subplots()
+    # The root lifts the few mistakes of a good network out of the white.
+    image = axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
+    size = 10 if few else 6.5
+    axis.set_xticks(range(classes), names, rotation=45 if few else 90, ha="right" if few else "center",
+                    rotation_mode="anchor" if few else "default", fontsize=size)
+    axis.set_yticks(range(classes), names, fontsize=size)
+    axis.tick_params(length=0 if few else 2, color=FAINT)
+    axis.spines[:].set_visible(False)
+    axis.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white" if few else "#e8e8e8", linewidth=1.5 if few else 0.3)
+    axis.tick_params(which="minor", length=0)
+    axis.set_xlabel("predicted class", labelpad=8)
+    axis.set_ylabel("true class", labelpad=8)
+    right, total = np.trace(matrix), matrix.sum()
+    axis.set_title(f"{right:,} of {total:,} images right: {right / max(total, 1):.2%}", loc="left", fontsize=13,
+                   color=NEUTRAL, pad=12)
+    if few:
+        for i, j in zip(*np.nonzero(matrix), strict=True):
+            axis.text(j, i, f"{matrix[i, j]:,}", ha="center", va="center", fontsize=9,
+                      color="white" if shares[i, j] > 0.3 else NEUTRAL)
+    bar = figure.colorbar(image, shrink=0.6, aspect=30, pad=0.02)
+    ticks = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 1]
+    bar.set_ticks(np.sqrt(ticks), labels=[f"{t:.0%}" for t in ticks])
+    bar.set_label("share of the true class's images")
+    bar.outline.set_visible(False)
     _save(figure, path)
 
 
 def format_table(metrics):
-    """The epochs as a text table; of long runs the first, some between and the last."""
-    rows = [["epoch", "loss", "top-1", "top-5", "test loss", "top-1", "top-5", "rate", "seconds", "images/s"]]
-    shown = metrics if len(metrics) <= 24 else [metrics[round(i)] for i in np.linspace(0, len(metrics) - 1, 20)]
-    for m in shown:
-        rows.append([f"{m['epoch']}", f"{m['loss']:.4f}", f"{m['accuracy']:.4f}", f"{m['top5']:.4f}",
-                     *(f"{m[key]:.4f}" if key in m else "" for key in ("test_loss", "test_accuracy", "test_top5")),
-                     f"{m['learning_rate']:.2e}", f"{m['seconds']:.1f}", f"{m['images_per_second']:.0f}"])
+    """The epochs as a table of text; of a long run `TABLE_ROWS` epochs, evenly spaced, the first and last included."""
+    chosen = np.unique(np.linspace(0, len(metrics) - 1, min(len(metrics), TABLE_ROWS)).round().astype(int))
+    rows = [["", "train", "", "", "test", "", "", "learning", "", ""],
+            ["epoch", "loss", "top-1", "top-5", "loss", "top-1", "top-5", "rate", "seconds", "images/s"]]
+    for record in (metrics[i] for i in chosen):
+        rows.append([f"{record['epoch']}", *_scores(record, ""), *_scores(record, "test_"),
+                     f"{record['learning_rate']:.2e}", f"{record['seconds']:.1f}",
+                     f"{record['images_per_second']:,.0f}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
-def _lines(axis, metrics, title, series):
-    for key, (colour, style, label) in series.items():
-        points = [(m["epoch"], m[key]) for m in metrics if key in m]
+def _scores(record, prefix):
+    if f"{prefix}loss" not in record:
+        return "", "", ""
+    return (f"{record[prefix + 'loss']:.4f}", f"{record[prefix + 'accuracy']:.2%}", f"{record[prefix + 'top5']:.2%}")
+
+
+def _draw(axis, metrics, title, series, bottom=None, top=None):
+    """Lines over the epochs. series: (key, colour, line style, the label at the line's end) each."""
+    last = max((record["epoch"] for record in metrics), default=1)
+    ends = []
+    for key, colour, style, label in series:
+        points = [(record["epoch"], record[key]) for record in metrics if key in record]
         if points:
-            epochs, values = zip(*points, strict=True)
-            axis.plot(epochs, values, style, color=colour, label=label, marker="." if len(points) < 30 else None)
-    axis.set(title=title, xlabel="epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(alpha=0.25)
-    if len(series) > 1:
-        axis.legend(frameon=False)
+            axis.plot(*zip(*points, strict=True), color=colour, linestyle=style, linewidth=1.8, clip_on=False,
+                      marker="o" if len(points) < FEW_EPOCHS else None, markersize=4)
+            ends.append((points[-1][1], label, colour))
+    axis.set_title(title, loc="left", fontsize=11, color=NEUTRAL, pad=10)
+    axis.set_xlim(*(1, last) if last > 1 else (0.5, 1.5))
+    axis.margins(y=0.08)
+    axis.set_ylim(bottom, top)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    axis.spines["bottom"].set_color(FAINT)
+    axis.tick_params(color=FAINT, labelcolor=NEUTRAL, labelsize=9)
+    axis.tick_params(axis="y", length=0)
+    _label_ends(axis, ends)
+
+
+def _label_ends(axis, ends):
+    """Labels right of the lines' ends, pushed upwards where they would overlap. ends: (value, label, colour)."""
+    bottom, top = axis.get_ylim()
+    height = -1.0
+    for value, label, colour in sorted(ends):
+        height = max((value - bottom) / (top - bottom), height + 0.065)
+        axis.text(1.025, height, label, color=colour, fontsize=9, va="center", transform=axis.transAxes)
+
+
+def _sheet(images, gap):
+    """[N, K, H, W, C] on the 0 to 255 scale → one uint8 RGB picture of N rows, white gaps between."""
+    count, views, height, width, channels = images.shape
+    sheet = np.full((count, height + gap, views, width + gap, 3), 255, np.uint8)
+    shown = np.clip(np.rint(images), 0, 255).transpose(0, 2, 1, 3, 4)
+    sheet[:, :height, :, :width] = shown if channels == 3 else shown.repeat(3, -1)
+    return sheet.reshape(count * (height + gap), views * (width + gap), 3)[:-gap, :-gap]
+
+
+def _figure(width, height, layout="constrained"):
+    """A figure of its own, in inches: no window, nothing shared with a caller's own plots."""
+    figure = Figure(figsize=(width, height), dpi=DOTS_AN_INCH, layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def _save(figure, path):
-    """Drawn aside and renamed, so that no half picture is left."""
-    path = Path(path)
-    aside = path.with_name(f".tmp-{path.name}")
-    try:
-        figure.savefig(aside, dpi=110, format=path.suffix.lstrip(".") or "png")
-        aside.replace(path)
-    finally:
-        plt.close(figure)
-        aside.unlink(missing_ok=True)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    files.write_atomic(path, picture.getvalue())
