@@ -88,12 +88,13 @@ def projective_op(images):
 
     @tf.function
     def program(seed):
-        x, y = coordinates(affine.parameters(seed, tf.range(len(images)), images.shape), size, size)
-        # a map of a plane is known from its values at three corners
-        x, y = ([c[:, 0, 0], (c[:, 0, -1] - c[:, 0, 0]) / (size - 1), (c[:, -1, 0] - c[:, 0, 0]) / (size - 1)]
-                for c in (x, y))
-        zero = tf.zeros_like(x[0])
-        rows = tf.cast(tf.stack([x[1], x[2], x[0], y[1], y[2], y[0], zero, zero], 1), tf.float32)
+        (along_x, down_x), (along_y, down_y) = coordinates(
+            affine.parameters(seed, tf.range(len(images)), images.shape), size, size)
+        zero = tf.zeros([len(images)], tf.float64)
+        rows = tf.cast(tf.stack([
+            along_x[:, 1] - along_x[:, 0], down_x[:, 1] - down_x[:, 0], along_x[:, 0] + down_x[:, 0],
+            along_y[:, 1] - along_y[:, 0], down_y[:, 1] - down_y[:, 0], along_y[:, 0] + down_y[:, 0],
+            zero, zero], 1), tf.float32)
         return tf.raw_ops.ImageProjectiveTransformV3(
             images=floats, transforms=rows, output_shape=[size, size], interpolation="BILINEAR", fill_mode="NEAREST",
             fill_value=0.0)

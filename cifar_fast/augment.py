@@ -181,7 +181,8 @@ def augment(images, seed, *, ids=None, **arguments):
 
 
 def coordinates(parameters, height, width):
-    """Where each output pixel samples its input: float64 (x, y), columns and rows, each [B, H, W].
+    """Where each output pixel samples its input: a pair (along, down) for the columns and one for the rows, as
+    `resample.bilinear` takes them, float64 [B, width] and [B, height].
 
     The map is rotation · shift · shear · zoom about the centre and flips before it, as Keras multiplies them
     (keras/src/legacy/preprocessing/image.py). As there, the centre of the columns is reckoned from the height and
@@ -189,24 +190,24 @@ def coordinates(parameters, height, width):
     """
     p = parameters
     center_x, center_y = height / 2 - 0.5, width / 2 - 0.5
-    column, row = np.arange(float(width))[None], np.arange(float(height))[None]
-    if p.flip_horizontal is not None:
-        column = tf.where(p.flip_horizontal[:, None], width - 1 - column, column)
-    if p.flip_vertical is not None:
-        row = tf.where(p.flip_vertical[:, None], height - 1 - row, row)
-    X, Y = column - center_x, row - center_y
+    batch = next(tf.shape(v)[0] for v in p if v is not None)
 
     def wide(value, default):
-        return tf.constant(default, tf.float64)[None, None] if value is None else tf.cast(value, tf.float64)[:, None]
+        return tf.fill([batch, 1], tf.constant(default, tf.float64)) if value is None else (
+            tf.cast(value, tf.float64)[:, None])
+
+    def centred(length, center, flip):
+        place = np.arange(float(length))[None] - center
+        return place if flip is None else tf.where(flip[:, None], length - 1 - 2 * center - place, place)
 
     theta, shear = (wide(v, 0.0) * (math.pi / 180) for v in (p.theta, p.shear))
     tx, ty, zx, zy = wide(p.tx, 0.0), wide(p.ty, 0.0), wide(p.zx, 1.0), wide(p.zy, 1.0)
     cos, sin = tf.cos(theta), tf.sin(theta)
-    # along a row u = zx·X moves, along a column (v, w) = zy·Y·(-sin shear, cos shear)
-    u, v, w = zx * X, ty * 0 + tx - tf.sin(shear) * zy * Y, ty + tf.cos(shear) * zy * Y
-    x = (cos * u)[:, None, :] + (cos * v - sin * w + center_x)[:, :, None]
-    y = (sin * u)[:, None, :] + (sin * v + cos * w + center_y)[:, :, None]
-    return x, y
+    right = zx * centred(width, center_x, p.flip_horizontal)
+    down = zy * centred(height, center_y, p.flip_vertical)
+    slanted, low = tx - tf.sin(shear) * down, ty + tf.cos(shear) * down
+    return ((cos * right, cos * slanted - sin * low + center_x),
+            (sin * right, sin * slanted + cos * low + center_y))
 
 
 def _flipped(images, flip, axis):

@@ -55,7 +55,7 @@ def on_an_edge(p, shape):
         place = one(p, i)
         for position, length in zip(reference.positions(shape, place), shape[:2], strict=True):
             off = np.abs(position[..., None] - np.array([0, length - 1]))
-            found[i] |= ((off > 0) & (off < 1e-9)).any(-1) | (off == 0).any(-1) & (place["shear"] != 0)
+            found[i] |= ((off > 0) & (off < 4e-9)).any(-1) | (off == 0).any(-1) & (place["shear"] != 0)
         found[i] = found[i][::-1] if place["flip_vertical"] else found[i]
         found[i] = found[i][:, ::-1] if place["flip_horizontal"] else found[i]
     return found
