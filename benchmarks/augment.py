@@ -43,10 +43,10 @@ def ours(images):
 
 
 def ours_in_dataset(images):
-    """cifar_fast in somebody's own pipeline, not compiled."""
-    affine = Affine(**ARGUMENTS)
-    data = tf.data.Dataset.counter().map(lambda i: affine(images, tf.stack([i, 1])), tf.data.AUTOTUNE)
-    return endless(data)
+    """cifar_fast in somebody's own pipeline, compiled as the documentation advises."""
+    program = tf.function(Affine(**ARGUMENTS), jit_compile=True)
+    data = tf.data.Dataset.from_tensors(images).repeat().enumerate()
+    return endless(data.map(lambda i, batch: program(batch, tf.stack([i, 1])), tf.data.AUTOTUNE))
 
 
 def image_data_generator(images):

@@ -19,6 +19,7 @@ import time
 from cifar_fast import environment, files
 
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_fp16")
+PAUSE = 0.2  # seconds
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "torch", "torchvision")
 
 
@@ -48,9 +49,11 @@ def interleave(contestants, repeats, warmup=1, clock=time.perf_counter):
 
 
 def for_seconds(work, seconds):
-    """A contestant that repeats `work` (a callable that returns its images) for at least so many seconds. Its first
-    call of a turn doesn't count: it brings back the caches that the others took."""
+    """A contestant that repeats `work` (a callable that returns its images) for at least so many seconds. A turn begins
+    with a pause, in which the last one's background threads come to rest, and a call that doesn't count: it brings
+    back the caches that the others took."""
     def turn():
+        time.sleep(min(PAUSE, seconds))
         work()
         images, begin = 0, time.perf_counter()
         while not images or time.perf_counter() - begin < seconds:
