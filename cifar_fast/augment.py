@@ -36,9 +36,11 @@ class Parameters(NamedTuple):
     brightness: tf.Tensor | None = None
 
 
-# The column of `draws.bits` that each parameter reads. Fixed, so that no argument changes another one's draws.
-COLUMNS = dict(theta=0, tx=1, tx_sign=2, ty=3, ty_sign=4, shear=5, zx=6, zy=7, flip_horizontal=8, flip_vertical=9,
-               channel_shift_intensity=10, brightness=11)
+# The column of `draws.bits` that each parameter reads. Fixed, so that no argument changes another one's draws; what
+# is asked for most comes first, since only the columns up to the last one needed are drawn.
+COLUMNS = {name: column for column, name in enumerate((
+    "theta", "tx", "ty", "flip_horizontal", "flip_vertical", "zx", "zy", "shear", "brightness",
+    "channel_shift_intensity", "tx_sign", "ty_sign"))}
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Affine:
         """Draws `Parameters`, one of each an image. seed, ids: as for a call; size: (height, width) or the shape
         [B, H, W, C] of the images. Bit-equal compiled and not."""
         height, width = size[1:3] if len(size) == 4 else size[:2]
-        words = tf.unstack(draws.bits(seed, ids, len(COLUMNS)), axis=1)
+        words = tf.unstack(draws.bits(seed, ids, self._columns()), axis=1)
 
         def between(name, low, high):
             # float64 of factors with 24 bits: the product is exact, so a fused multiply-add changes nothing
@@ -156,6 +158,16 @@ class Affine:
             flip_vertical=half("flip_vertical", self.vertical_flip),
             channel_shift_intensity=symmetric("channel_shift_intensity", self.channel_shift_range),
             brightness=between("brightness", *self.brightness_range) if self.brightness_range else None)
+
+    def _columns(self):
+        """How many columns the arguments ask for: up to the last one that any of them reads."""
+        asked = {"theta": self.rotation_range, "tx": self.width_shift_range, "ty": self.height_shift_range,
+                 "flip_horizontal": self.horizontal_flip, "flip_vertical": self.vertical_flip, "zy": self.zoom_range,
+                 "shear": self.shear_range, "brightness": self.brightness_range,
+                 "channel_shift_intensity": self.channel_shift_range,
+                 "tx_sign": not isinstance(self.width_shift_range, float),
+                 "ty_sign": not isinstance(self.height_shift_range, float)}
+        return 1 + max((COLUMNS[name] for name, value in asked.items() if value), default=0)
 
     def transform(self, images, parameters):
         """Augments a batch by given `Parameters`: ImageDataGenerator's apply_transform, then `rescale`.
