@@ -45,8 +45,8 @@ class Contestant:
             return next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmHWM"))
 
     def close(self):
-        self.child.stdin.close()
-        self.child.wait(timeout=60)
+        self.child.kill()  # it holds nothing worth saving, and `fit`'s processes can take a minute to leave
+        self.child.wait()
         self.errors.close()
         os.unlink(self.errors.name)
 
