@@ -14,6 +14,7 @@ DOTTED = (0, (1, 1.2))
 DOTS_AN_INCH = 120
 CELLS_WITH_TEXT = 20  # more classes than this are drawn without a figure in each cell
 FEW_EPOCHS = 15  # fewer than this get a dot each
+LABEL_GAP = 0.06  # between labels, as a share of the axis
 TABLE_ROWS = 24
 
 
@@ -25,18 +26,19 @@ def curves(metrics, path):
     Raises:
       UserError: `path` can't be written.
     """
-    figure = _figure(11, 7.2)
+    figure = _figure(11, 7.6)
+    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)  # inches
     loss, accuracy, rate, seconds = figure.subplots(2, 2, gridspec_kw={"height_ratios": [3, 2]}).flat
     _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")], bottom=0)
     _draw(accuracy, metrics, "Accuracy", [
         ("accuracy", TRAIN, "-", "train top-1"), ("test_accuracy", TEST, "-", "test top-1"),
-        ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], top=1.01)
+        ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], bottom=0, top=1)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     _draw(rate, metrics, "Learning rate at the epoch's end", [("learning_rate", NEUTRAL, "-", "")], bottom=0)
-    rate.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+    rate.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     _draw(seconds, metrics, "Training time (seconds an epoch)", [("seconds", NEUTRAL, "-", "")], bottom=0)
     for axis in (rate, seconds):
-        axis.set_xlabel("epoch")
+        axis.set_xlabel("epoch", color=NEUTRAL)
     _save(figure, path)
 
 
@@ -143,9 +145,9 @@ def _draw(axis, metrics, title, series, bottom=None, top=None):
             ends.append((points[-1][1], label, colour))
     axis.set_title(title, loc="left", fontsize=11, color=NEUTRAL, pad=10)
     axis.set_xlim(*(1, last) if last > 1 else (0.5, 1.5))
+    axis.set_xticks(sorted({1, *(int(t) for t in MaxNLocator(8, integer=True).tick_values(1, last) if 1 < t <= last)}))
     axis.margins(y=0.08)
     axis.set_ylim(bottom, top)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.spines[["top", "right", "left"]].set_visible(False)
@@ -156,12 +158,19 @@ def _draw(axis, metrics, title, series, bottom=None, top=None):
 
 
 def _label_ends(axis, ends):
-    """Labels right of the lines' ends, pushed upwards where they would overlap. ends: (value, label, colour)."""
+    """Labels right of the lines' ends, moved apart where they would overlap. ends: (value, label, colour)."""
     bottom, top = axis.get_ylim()
-    height = -1.0
-    for value, label, colour in sorted(ends):
-        height = max((value - bottom) / (top - bottom), height + 0.065)
+    ends = sorted(ends)
+    heights = []
+    for value, *_ in ends:  # upwards, each at least a line above the one before
+        heights.append(max((value - bottom) / (top - bottom), heights[-1] + LINE if heights else 0.0))
+    for i in reversed(range(len(heights))):  # and back down, where that went beyond the top
+        heights[i] = min(heights[i], heights[i + 1] - LINE if i + 1 < len(heights) else 1.0)
+    for height, (_, label, colour) in zip(heights, ends, strict=True):
         axis.text(1.025, height, label, color=colour, fontsize=9, va="center", transform=axis.transAxes)
+
+
+LINE = 0.065  # of the axis: the height of a label
 
 
 def _sheet(images, gap):
