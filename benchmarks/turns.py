@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -25,8 +26,7 @@ class Contestant:
     def __init__(self, name, module, settings, environment=()):
         self.name, self.settings, self.environment = name, settings, dict(environment)
         variables = {k: v for k, v in (dict(os.environ) | self.environment).items() if v is not None}
-        self.log = f"{name}.log".replace(" ", "_").replace("/", "_")
-        self.errors = open(os.path.join(os.environ.get("TMPDIR", "/tmp"), f"{os.getpid()}-{self.log}"), "w+")
+        self.errors = tempfile.TemporaryFile("w+")
         begin = time.perf_counter()
         self.child = subprocess.Popen([sys.executable, "-m", module, json.dumps(settings)], env=variables, text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
@@ -48,7 +48,6 @@ class Contestant:
         self.child.kill()  # it holds nothing worth saving, and `fit`'s processes can take a minute to leave
         self.child.wait()
         self.errors.close()
-        os.unlink(self.errors.name)
 
     def _answer(self):
         for line in self.child.stdout:  # libraries print too: ours are the lines that start with the mark
