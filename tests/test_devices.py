@@ -1,0 +1,41 @@
+"""What auto comes to on each kind of hardware, and what can't run."""
+import pytest
+import tensorflow as tf
+
+from cifar_fast import devices, environment
+from cifar_fast.errors import UserError
+
+
+@pytest.mark.parametrize("instructions, onednn, precision", [
+    ({"avx2"}, True, "float32"), ({"avx2", "avx512_vnni"}, True, "float32"), ({"avx512_bf16"}, True, "bfloat16"),
+    ({"amx_bf16", "avx512_bf16"}, True, "bfloat16"), ({"amx_bf16"}, False, "float32")])
+def test_auto_precision_on_cpus(instructions, onednn, precision, monkeypatch):
+    monkeypatch.setattr(environment, "cpu_flags", lambda: instructions)
+    monkeypatch.setattr(devices, "_onednn", lambda: onednn)
+    runtime = devices.resolve()
+    assert (runtime.precision, runtime.xla, runtime.device) == (precision, False, "/CPU:0")
+    assert runtime.reasons["precision"].startswith(precision)
+
+
+@pytest.mark.parametrize("capability, precision", [
+    ((9, 0), "bfloat16"), ((8, 0), "bfloat16"), ((7, 5), "float16"), ((6, 1), "float32")])
+def test_auto_on_gpus(capability, precision, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details",
+                        lambda gpu: {"compute_capability": capability, "device_name": "Some card"})
+    runtime = devices.resolve()
+    assert (runtime.precision, runtime.xla, runtime.device) == (precision, True, "/GPU:0")
+    assert runtime.reasons["device"] == "Some card"
+
+
+def test_what_is_asked_for_is_taken():
+    runtime = devices.resolve("float16", "on")
+    assert (runtime.precision, runtime.xla) == ("float16", True)
+    assert "asked for" in runtime.reasons["precision"] and "asked for" in runtime.reasons["XLA"]
+    assert all(name in runtime.banner() for name in ("device", "oneDNN", "precision", "XLA", "threads"))
+
+
+def test_bfloat16_without_onednn_is_refused(monkeypatch):
+    monkeypatch.setattr(devices, "_onednn", lambda: False)
+    with pytest.raises(UserError, match="--precision=bfloat16: oneDNN is off"):
+        devices.resolve("bfloat16")
