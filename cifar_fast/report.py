@@ -145,7 +145,8 @@ def _draw(axis, metrics, title, series, bottom=None, top=None):
             ends.append((points[-1][1], label, colour))
     axis.set_title(title, loc="left", fontsize=11, color=NEUTRAL, pad=10)
     axis.set_xlim(*(1, last) if last > 1 else (0.5, 1.5))
-    axis.set_xticks(sorted({1, *(int(t) for t in MaxNLocator(8, integer=True).tick_values(1, last) if 1 < t <= last)}))
+    round_ones = MaxNLocator(8, integer=True).tick_values(1, last)
+    axis.set_xticks([1, *(tick for tick in round_ones if 1 < tick <= last)])
     axis.margins(y=0.08)
     axis.set_ylim(bottom, top)
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
@@ -163,14 +164,11 @@ def _label_ends(axis, ends):
     ends = sorted(ends)
     heights = []
     for value, *_ in ends:  # upwards, each at least a line above the one before
-        heights.append(max((value - bottom) / (top - bottom), heights[-1] + LINE if heights else 0.0))
+        heights.append(max((value - bottom) / (top - bottom), heights[-1] + LABEL_GAP if heights else 0.0))
     for i in reversed(range(len(heights))):  # and back down, where that went beyond the top
-        heights[i] = min(heights[i], heights[i + 1] - LINE if i + 1 < len(heights) else 1.0)
+        heights[i] = min(heights[i], heights[i + 1] - LABEL_GAP if i + 1 < len(heights) else 1.0)
     for height, (_, label, colour) in zip(heights, ends, strict=True):
         axis.text(1.025, height, label, color=colour, fontsize=9, va="center", transform=axis.transAxes)
-
-
-LINE = 0.065  # of the axis: the height of a label
 
 
 def _sheet(images, gap):
