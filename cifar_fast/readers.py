@@ -3,10 +3,11 @@
 Everything is read in memory and checked before use; nothing is unpacked to disk. A reader gets a `Files`, which
 hands out whole files by name with a limit on each and on all together, so that no archive can grow past it.
 """
-import gzip
 import hashlib
 import io
+import math
 import tarfile
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,14 +16,19 @@ import numpy as np
 
 from cifar_fast import unpickle
 from cifar_fast.errors import UserError
+from cifar_fast.unpickle import SOURCE, short
 
 FILE_BYTES, ALL_BYTES = 200 << 20, 400 << 20  # CIFAR-100's train file has 154 MB, the most there is
-SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html"
-PUBLISHED = {  # MD5 sums that the authors publish of the archives, and of the files in them
+CHUNK, MEMBERS = 1 << 18, 10_000
+ARCHIVES = {  # MD5 sums that the authors publish of the archives
     "c58f30108f718f92721af3b95e74349a", "eb9058c3a382ffc7106e4002c42a8d85", "c32a1d4ab5d03f1284b67883e8d87530",
-    "03b5dce01913d631647c71ecec9e9cb8", "c99cafc152244af753f735de768cd75f", "d4bba439e000b95fd0a9bffe97cbabec",
-    "54ebc095f3ab1f0389bbae665268c751", "634d18415352ddfa80567beed471001a", "482c414d41f54cd18b22e5b47cb7c3cb",
-    "40351d587109b95175f43aff81a1287e", "16019d7e3df5f24257cddd939b257f8d", "f0ef6b0ae62326f3e7ffdfab6717acfc"}
+    "03b5dce01913d631647c71ecec9e9cb8"}
+SUMS = {  # and those of the files in the Python form
+    "data_batch_1": "c99cafc152244af753f735de768cd75f", "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751", "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb", "test_batch": "40351d587109b95175f43aff81a1287e",
+    "batches.meta": "5ff9c542aee3614f3951f8cda6e48888", "train": "16019d7e3df5f24257cddd939b257f8d",
+    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc", "meta": "7973b15100ade9c7d40fb424638fde48"}
 FORMS = {  # dataset, form → folder, training files, test file, file of the class names
     ("cifar10", "python"): ("cifar-10-batches-py", [f"data_batch_{i}" for i in range(1, 6)], "test_batch",
                             "batches.meta"),
@@ -34,82 +40,144 @@ FORMS = {  # dataset, form → folder, training files, test file, file of the cl
 
 
 class Files:
-    """Named files of a folder or of a tar archive, each read whole. `md5` keeps the sums of what was read."""
+    """The named files of a data set in a folder or a tar archive, each read whole."""
 
-    def __init__(self, path):
-        self.path, self.md5 = Path(path), []
-        self.members = None if self.path.is_dir() else self._archive()
+    def __init__(self, path, dataset):
+        self.path, self.sums, self.left = Path(path), {}, ALL_BYTES
+        self.packed = not self.path.is_dir()
+        self.members = self._archive(dataset) if self.packed else {}
 
     def __contains__(self, name):
-        return name in self.members if self.members is not None else (self.path / name).is_file()
+        return name in self.members if self.packed else (self.path / name).is_file()
 
     def read(self, name):
         """The bytes of a file. Raises UserError: missing, unreadable or too large."""
-        if self.members is not None:
-            data = self.members.get(name)
-        else:
-            data = self._of_folder(name)
+        data = self.members.pop(name, None) if self.packed else self._of_folder(name)
         if data is None:
             raise UserError(f"{self.path}: has no {name}; get the whole archive from {SOURCE}")
-        self.md5.append(hashlib.md5(data, usedforsecurity=False).hexdigest())
+        self.sums[name] = hashlib.md5(data, usedforsecurity=False).hexdigest()
         return data
 
     def published(self):
-        """Whether all that was read (or the archive itself) has checksums that the authors publish."""
-        return all(md5 in PUBLISHED for md5 in self.md5)
+        """Which of the authors' MD5 sums those of what was read are: a phrase."""
+        if self.packed:
+            with self.path.open("rb") as file:
+                if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() in ARCHIVES:
+                    return "the published checksum"
+        if self.sums and all(SUMS.get(name) == md5 for name, md5 in self.sums.items()):
+            return "the published checksums"
+        return "checksums not the published ones" if self.packed or all(name in SUMS for name in self.sums) else (
+            "checksums of its files are not published")
 
     def _of_folder(self, name):
         path = self.path / name
         try:
             if not path.is_file():
                 return None
-            if path.stat().st_size > FILE_BYTES:
-                raise UserError(f"{path}: {path.stat().st_size} bytes, more than any CIFAR file has; "
-                                f"get it anew from {SOURCE}")
-            return path.read_bytes()
+            limit = min(FILE_BYTES, self.left)
+            with path.open("rb") as file:
+                data = file.read(limit + 1)
         except OSError as error:
             raise UserError(f"{path}: can't be read ({error.strerror})") from None
-
-    def _archive(self):
-        """The wanted regular files of a .tar.gz, by name without their folder."""
-        wanted = {name for _, train, test, meta in FORMS.values() for name in (*train, test, meta)}
-        members = {}
-        try:
-            packed = self.path.open("rb")
-            packed = gzip.GzipFile(fileobj=packed) if packed.peek(2)[:2] == b"\x1f\x8b" else packed
-            with packed, tarfile.open(fileobj=_Bounded(packed), mode="r|") as archive:
-                for member in archive:
-                    name = member.name.rsplit("/", 1)[-1]
-                    if name not in wanted:
-                        continue
-                    if not member.isfile() or name in members:
-                        raise UserError(f"{self.path}: its {name} is no plain file, or there twice; "
-                                        f"get the archive anew from {SOURCE}")
-                    if member.size > FILE_BYTES:
-                        raise UserError(f"{self.path}: its {name} declares {member.size} bytes, more than any CIFAR "
-                                        f"file has; get the archive anew from {SOURCE}")
-                    data = archive.extractfile(member).read()
-                    if len(data) != member.size:
-                        raise UserError(f"{self.path}: truncated in {name}; get it anew from {SOURCE}")
-                    members[name] = data
-        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError, RecursionError) as error:
-            raise UserError(f"{self.path}: not a whole .tar.gz ({str(error)[:80]}); "
-                            f"get it anew from {SOURCE}") from None
-        return members
-
-
-class _Bounded:
-    """A stream that ends with an error after `ALL_BYTES`, so that a small archive can't unfold into a huge one."""
-
-    def __init__(self, stream):
-        self.stream, self.left = stream, ALL_BYTES
-
-    def read(self, size=-1):
-        if size > self.left:
-            raise ValueError(f"it unfolds to more than {ALL_BYTES >> 20} MiB")
-        data = self.stream.read(size)
+        if len(data) > limit:
+            raise UserError(f"{path}: with it there are more bytes than any CIFAR file or set of files has; "
+                            f"get it anew from {SOURCE}")
         self.left -= len(data)
         return data
+
+    def _archive(self, dataset):
+        """The data set's regular files in a .tar.gz or .tar, by name without their folder."""
+        wanted = {name for (of, _), (_, train, *others) in FORMS.items() if of == dataset for name in train + others}
+        try:
+            with self.path.open("rb") as file:
+                return self._members(_Stream(file), wanted)
+        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+            raise UserError(f"{self.path}: not a whole .tar.gz ({short(str(error))}); get it anew from {SOURCE}"
+                            ) from None
+
+    def _members(self, stream, wanted):
+        members = {}
+        for _ in range(MEMBERS):
+            block = stream.read(tarfile.BLOCKSIZE)
+            if not block.strip(b"\0"):
+                stream.skip(ALL_BYTES)  # to the end: only there is the checksum of the packed data
+                return members
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            name, size = member.name.rsplit("/", 1)[-1], 0 if member.type in EMPTY else member.size
+            if size < 0:
+                raise ValueError("a member of negative size")
+            if name not in wanted or member.type in NOTES:
+                stream.skip(size)
+            elif member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or name in members or size > FILE_BYTES:
+                raise UserError(f"{self.path}: its {name} is no plain file, there twice, or larger than any CIFAR "
+                                f"file; get the archive anew from {SOURCE}")
+            else:
+                members[name] = stream.read(size)
+                if len(members[name]) != size:
+                    raise EOFError(f"it ends within {name}")
+            stream.skip(-size % tarfile.BLOCKSIZE)
+        raise ValueError(f"it has more than {MEMBERS} members")
+
+
+# A member of the first kinds has no data, whatever size it declares. The second are notes about the next member,
+# such as its long name, under names of their own.
+EMPTY = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
+NOTES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+         tarfile.GNUTYPE_LONGLINK)
+
+
+class _Stream:
+    """What a .tar.gz, or a .tar, unfolds to, up to `ALL_BYTES` of it: a small archive can't become a huge one."""
+
+    def __init__(self, file):
+        self.chunks, self.rest, self.left = _unfolded(file), b"", ALL_BYTES
+
+    def read(self, size):
+        """The next bytes; fewer only at the end. Raises ValueError past `ALL_BYTES`."""
+        return b"".join(self._take(size))
+
+    def skip(self, size):
+        for _ in self._take(size):
+            pass
+
+    def _take(self, size):
+        while size > 0:
+            self.rest = self.rest or next(self.chunks, b"")
+            part, self.rest = self.rest[:size], self.rest[size:]
+            if not part:
+                return
+            self.left -= len(part)
+            if self.left < 0:
+                raise ValueError(f"it unfolds to more than {ALL_BYTES >> 20} MiB")
+            size -= len(part)
+            yield part
+
+
+def _unfolded(file):
+    """Chunks of up to CHUNK bytes; of a gzip's every part the checksum is verified. Raises EOFError, zlib.error."""
+    packed = file.read(CHUNK)
+    if packed[:2] != b"\x1f\x8b":
+        while packed:
+            yield packed
+            packed = file.read(CHUNK)
+        return
+    taken = len(packed)
+    for _ in range(MEMBERS):
+        inflate = zlib.decompressobj(wbits=31)
+        while not inflate.eof:
+            if not packed:
+                packed = file.read(CHUNK)
+                taken += len(packed)
+                if not packed or taken > ALL_BYTES:
+                    raise EOFError("it ends too early" if not packed else "it is larger than any CIFAR archive")
+            data = inflate.decompress(packed, CHUNK)
+            packed = inflate.unconsumed_tail
+            if data:
+                yield data
+        packed = inflate.unused_data or file.read(CHUNK)
+        if not packed.strip(b"\0"):  # the end, or what tapes are filled up with
+            return
+    raise ValueError(f"it is packed in more than {MEMBERS} parts")
 
 
 def read_form(dataset, form, files):
@@ -132,14 +200,13 @@ def read_form(dataset, form, files):
 
 def read_npz(path):
     """An .npz with x_train, y_train, x_test, y_test (or train_images, …): the same as `read_form`, names None."""
-    arrays = []
     try:
-        with zipfile.ZipFile(path) as archive:
-            for names in (("x_train", "train_images"), ("y_train", "train_labels"),
-                          ("x_test", "test_images"), ("y_test", "test_labels")):
-                arrays.append(_npy(path, archive, [n for n in names if f"{n}.npy" in archive.namelist()] or names))
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, ValueError, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{path}: not a whole .npz ({str(error)[:80]}); write it with numpy.savez(path, x_train=…, "
+        with _Cautious(path) as file, zipfile.ZipFile(file) as archive:
+            arrays = _npys(path, archive)
+    except UserError:
+        raise
+    except Exception as error:  # of a damaged file NumPy's and zipfile's parsers may raise what they like
+        raise UserError(f"{path}: not a whole .npz ({short(str(error))}); write it with numpy.savez(path, x_train=…, "
                         "y_train=…, x_test=…, y_test=…)") from None
     result = []
     for kind, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
@@ -152,44 +219,78 @@ def read_npz(path):
     return *result, None
 
 
-def _npy(path, archive, names):
-    """One array of an .npz, its declared size checked against its bytes before it is allocated."""
-    info = archive.NameToInfo.get(f"{names[0]}.npy")
-    if info is None:
-        raise UserError(f"{path}: has no {names[0]}; expected x_train, y_train, x_test, y_test")
-    if info.file_size > 2 * ALL_BYTES:
-        raise UserError(f"{path}: {names[0]} declares {info.file_size} bytes, more than {2 * ALL_BYTES}")
-    with archive.open(info) as file:
-        data = file.read(info.file_size)
-    stream = io.BytesIO(data)
+class _Cautious(io.FileIO):
+    """A file that is never read far ahead: zipfile would take a table of contents of any length."""
+
+    def read(self, size=-1):
+        if size > 4 * CHUNK:
+            raise ValueError("its table of contents is too long")
+        return super().read(4 * CHUNK if size < 0 else size)
+
+
+def _npys(path, archive):
+    """The four arrays, their declared sizes checked before anything is allocated."""
+    members = []
+    for names in (("x_train", "train_images"), ("y_train", "train_labels"),
+                  ("x_test", "test_images"), ("y_test", "test_labels")):
+        name = next((f"{n}.npy" for n in names if f"{n}.npy" in archive.namelist()), None)
+        if name is None:
+            raise UserError(f"{path}: has no {names[0]}; expected x_train, y_train, x_test, y_test")
+        members.append(archive.getinfo(name))
+    if sum(member.file_size for member in members) > ALL_BYTES:
+        raise UserError(f"{path}: declares {sum(member.file_size for member in members)} bytes; "
+                        f"at most {ALL_BYTES >> 20} MiB are read")
+    # numpy.savez uses these two; the others are slow, or take gigabytes when a file asks for them.
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise UserError(f"{path}: is packed in another way than numpy.savez and savez_compressed do; use one of them")
+    return [_npy(path, archive, member) for member in members]
+
+
+def _npy(path, archive, member):
+    data = bytearray(member.file_size)
+    with archive.open(member) as file:
+        at = 0
+        while count := file.readinto(memoryview(data)[at:at + CHUNK]):
+            at += count
+    if at != len(data):
+        raise EOFError(f"{member.filename} ends too early")
+    stream = io.BytesIO(data[:1 << 16])  # a header has up to 10,000 bytes
     version = np.lib.format.read_magic(stream)
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if header is None:
         raise ValueError(f"npy version {version}")
-    shape, fortran, dtype = header(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, about headers of Python 2
+        shape, fortran, dtype = header(stream)
     if dtype.hasobject or dtype.kind not in "iuf":
-        raise UserError(f"{path}: {names[0]} holds {dtype}, expected numbers")
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    if size != len(data) - stream.tell() or min(shape, default=0) < 0:
-        raise UserError(f"{path}: {names[0]} declares {size} bytes and holds {len(data) - stream.tell()}")
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+        raise UserError(f"{path}: {member.filename} holds {short(str(dtype))}, expected numbers")
+    start = stream.tell()
+    if len(shape) > 8 or not all(0 <= n <= len(data) for n in shape):
+        raise UserError(f"{path}: {member.filename} declares a shape that its {len(data)} bytes don't fill")
+    if dtype.itemsize * math.prod(shape) != len(data) - start:
+        raise UserError(f"{path}: {member.filename} declares {dtype.itemsize * math.prod(shape)} bytes and holds "
+                        f"{len(data) - start}")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
 
 
 def _python_batch(dataset, files, name):
     where = f"{files.path}/{name}"
     batch = unpickle.loads(files.read(name), where)
-    key = b"labels" if dataset == "cifar10" else b"fine_labels"
-    content = {k.encode() if isinstance(k, str) else k: v for k, v in batch.items()} if isinstance(batch, dict) else {}
-    if b"data" not in content or key not in content:
-        raise UserError(f"{where}: holds no b'data' and {key}; is it a {dataset} file? Get it anew from {SOURCE}")
-    data, labels = unpickle.array(content[b"data"]), unpickle.array(content[key])
+    key = "labels" if dataset == "cifar10" else "fine_labels"
+    data, labels = (unpickle.array(_entry(batch, k)) for k in ("data", key))
+    if data is None or labels is None:
+        raise UserError(f"{where}: holds no data and {key}; is it a {dataset} file? Get it anew from {SOURCE}")
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072:
         raise UserError(f"{where}: its data are not uint8 [N, 3072]; get it anew from {SOURCE}")
-    if not isinstance(labels, list | np.ndarray) or not all(isinstance(v, int | np.integer) for v in labels):
+    labels = labels.tolist() if isinstance(labels, np.ndarray) else labels
+    if not isinstance(labels, list) or not all(isinstance(v, int) for v in labels):
         raise UserError(f"{where}: its labels are not a list of integers; get it anew from {SOURCE}")
     return _checked(dataset, where, data, labels)
+
+
+def _entry(batch, key):
+    """A dict's entry, whether Python 2 or 3 wrote its key; None if it has none or is no dict."""
+    return batch.get(key.encode(), batch.get(key)) if isinstance(batch, dict) else None
 
 
 def _binary_batch(dataset, files, name):
@@ -207,7 +308,7 @@ def _checked(dataset, where, data, labels):
     if len(data) != len(labels) or not len(labels):
         raise UserError(f"{where}: {len(data)} images and {len(labels)} labels; get it anew from {SOURCE}")
     if min(labels) < 0 or max(labels) >= classes:
-        bad = next(v for v in labels if not 0 <= v < classes)
+        bad = short(str(next(v for v in labels if not 0 <= v < classes)))
         raise UserError(f"{where}: has the label {bad}; {dataset}'s are 0 to {classes - 1}; get it anew from {SOURCE}")
     images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.asarray(labels, np.int32)
@@ -216,13 +317,11 @@ def _checked(dataset, where, data, labels):
 def _class_names(dataset, form, files, meta):
     where, data = f"{files.path}/{meta}", files.read(meta)
     if form == "binary":
-        names = data.decode("ascii", "replace").split()
+        names = data.split()
     else:
-        content = unpickle.loads(data, where)
-        content = content if isinstance(content, dict) else {}
         key = "label_names" if dataset == "cifar10" else "fine_label_names"
-        names = content.get(key.encode(), content.get(key, ()))
-        names = [n.decode("ascii", "replace") if isinstance(n, bytes) else str(n) for n in names]
-    if len(names) != (10 if dataset == "cifar10" else 100):
-        raise UserError(f"{where}: holds {len(names)} class names; get it anew from {SOURCE}")
-    return names
+        names = _entry(unpickle.loads(data, where), key)
+    count = 10 if dataset == "cifar10" else 100
+    if not isinstance(names, list) or len(names) != count or not all(isinstance(n, bytes | str) for n in names):
+        raise UserError(f"{where}: holds no list of {count} class names; get it anew from {SOURCE}")
+    return [short(n.decode("latin1") if isinstance(n, bytes) else n) for n in names]

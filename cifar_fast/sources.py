@@ -1,8 +1,12 @@
 """Where the images come from: published files, .npz, TFDS or the built-in set, all as uint8 arrays in memory."""
 import os
+import queue
 import socket
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 
@@ -10,7 +14,18 @@ from cifar_fast import readers, synthetic
 from cifar_fast.errors import UserError
 
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
-HOST = "www.cs.toronto.edu"
+HOST, PROBE_SECONDS = "www.cs.toronto.edu", 8
+CLASSES = {
+    "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
+    "cifar100": """
+        apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel
+        can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur
+        dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion
+        lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter
+        palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road
+        rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower
+        sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+        willow_tree wolf woman worm"""}
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,12 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
       validation_examples: the last n training images take the test set's place; the first of the rest train.
     Raises:
       UserError: nothing usable there; a damaged or hostile file; fewer images than asked for.
+      ValueError: an unknown name, or a number of examples that can't be one.
     """
+    if name not in ("synthetic", *ARCHIVES):
+        raise ValueError(f"name={name!r}: must be cifar10, cifar100 or synthetic")
+    if validation_examples < 0 or any(n is not None and n < 1 for n in (train_examples, test_examples)):
+        raise ValueError("train_examples and test_examples must be at least 1 or None, validation_examples at least 0")
     if name == "synthetic":
         needed = (train_examples or synthetic.TRAIN - validation_examples) + validation_examples
         arrays = synthetic.make(seed, classes, max(needed, 0), test_examples or synthetic.TEST)
@@ -52,23 +72,36 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
 
 
 def _from_path(name, path):
-    if not path.exists():
-        raise UserError(f"--data_dir={path}: does not exist; give the folder or archive of {ARCHIVES[name]} "
-                        f"from {readers.SOURCE}, an .npz or a TFDS folder")
+    try:
+        if path.is_dir():
+            return _from_folder(name, path)
+        if path.is_file():
+            return _from_file(name, path)
+        raise UserError(f"--data_dir={path}: {'is no folder or file' if path.exists() else 'does not exist'}; give the "
+                        f"folder or archive of {ARCHIVES[name]} from {readers.SOURCE}, an .npz or a TFDS folder")
+    except OSError as error:
+        raise UserError(f"--data_dir={path}: can't be read ({error.strerror})") from None
+
+
+def _from_folder(name, path):
+    for form in ("python", "binary"):
+        folder, train, *_ = readers.FORMS[name, form]
+        for place in (path, path / folder):
+            if (place / train[0]).is_file():
+                return _published(name, form, readers.Files(place, name))
+    # The folder of all TFDS data, that of the data set, or that of one of its versions.
+    for place in (path, path.parent, path.parent.parent):
+        if place / name in (path / name, path, path.parent) and _prepared(name, place):
+            return _from_tfds(name, place)
+    raise UserError(f"--data_dir={path}: holds none of {readers.FORMS[name, 'python'][0]}, "
+                    f"{readers.FORMS[name, 'binary'][0]}, or a TFDS folder {name} that is prepared; "
+                    f"unpack {ARCHIVES[name]} from {readers.SOURCE} there")
+
+
+def _from_file(name, path):
     if path.suffix == ".npz":
-        return _dataset(name, readers.read_npz(path), f".npz {path}")
-    if path.is_dir():
-        for form in ("python", "binary"):
-            folder, train, *_ = readers.FORMS[name, form]
-            for place in (path, path / folder):
-                if (place / train[0]).is_file() and (name == "cifar10" or place.name == folder or place == path):
-                    return _published(name, form, readers.Files(place))
-        if (path / name).is_dir():
-            return _from_tfds(name, path)
-        raise UserError(f"--data_dir={path}: holds none of {readers.FORMS[name, 'python'][0]}, "
-                        f"{readers.FORMS[name, 'binary'][0]}, or a TFDS folder {name}; "
-                        f"unpack {ARCHIVES[name]} from {readers.SOURCE} there")
-    files = readers.Files(path)
+        return _dataset(name, readers.read_npz(path), f"{name}: .npz {path}")
+    files = readers.Files(path, name)
     for form in ("python", "binary"):
         if readers.FORMS[name, form][1][0] in files:
             return _published(name, form, files)
@@ -77,8 +110,7 @@ def _from_path(name, path):
 
 def _published(name, form, files):
     content = readers.read_form(name, form, files)
-    sums = "the published checksums" if files.published() else "checksums other than the published ones"
-    return _dataset(name, content, f"{name}: published {form} form in {files.path}, {sums}")
+    return _dataset(name, content, f"{name}: published {form} form in {files.path}, {files.published()}")
 
 
 def _dataset(name, content, origin):
@@ -91,44 +123,60 @@ def _dataset(name, content, origin):
     for labels in (train_labels, test_labels):
         if labels.min() < 0 or labels.max() >= classes:
             raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to {classes - 1}")
-    if name == "cifar10" and not names:
-        names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     return Dataset(np.ascontiguousarray(train_images), train_labels.astype(np.int32),
                    np.ascontiguousarray(test_images), test_labels.astype(np.int32),
-                   tuple(names or map(str, range(classes))),
+                   tuple(names or CLASSES[name].split()),
                    f"{origin}, {len(train_images)} training and {len(test_images)} test images")
 
 
-def _from_tfds(name, path):
+def _from_tfds(name, place):
     """Prepared data if there are some, else a download; TFDS alone would stall for minutes without a network."""
+    folder = place or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    if not _prepared(name, folder):
+        _reachable(name)
     try:
         import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise UserError(f"TFDS can't be used ({error}); give --data_dir") from None
-    where = str(path) if path else os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    where = os.path.expanduser(where)
-    builder = tfds.builder(name, data_dir=where)
-    if not builder.data_path.exists():
-        if path:
-            raise UserError(f"--data_dir={path}: TFDS has no prepared {name} there; run without --data_dir to "
-                            f"download it, or give the folder of {ARCHIVES[name]} from {readers.SOURCE}")
-        _reachable(name)
+        builder = tfds.builder(name, data_dir=folder)
         builder.download_and_prepare()
-    arrays = []
-    for split in ("train", "test"):
-        dataset = builder.as_dataset(split=split, batch_size=1000, shuffle_files=False)
-        batches = [(b["image"].numpy(), b["label"].numpy()) for b in dataset]
-        arrays += [np.concatenate(part) for part in zip(*batches, strict=True)]
-    return _dataset(name, (*arrays, tuple(builder.info.features["label"].names)),
-                    f"{name}: TFDS {builder.info.full_name} in {where} (in TFDS's own order)")
+        arrays = []
+        for split in ("train", "test"):
+            dataset = builder.as_dataset(split=split, batch_size=1000, shuffle_files=False)
+            batches = [(b["image"].numpy(), b["label"].numpy()) for b in dataset]
+            arrays += [np.concatenate(part) for part in zip(*batches, strict=True)]
+        names, version = builder.info.features["label"].names, builder.info.full_name
+    except Exception as error:  # TFDS, TensorFlow, requests and protobuf each have exceptions of their own
+        raise UserError(f"TFDS can't read or get {name} in {folder} ({type(error).__name__}: "
+                        f"{readers.short(str(error))}); give {ARCHIVES[name]} from {readers.SOURCE} as "
+                        "--data_dir=PATH") from None
+    return _dataset(name, (*arrays, names), f"{name}: TFDS {version} in {folder} (in TFDS's own order)")
+
+
+def _prepared(name, folder):
+    return any((folder / name).glob("*/dataset_info.json"))
 
 
 def _reachable(name):
+    """Raises UserError if the host, or the proxy on the way to it, gives no answer within `PROBE_SECONDS`."""
+    proxy = urlsplit(getproxies().get("https", ""))
+    host, port = (proxy.hostname, proxy.port or 80) if proxy.hostname else (HOST, 443)
+    answers = queue.SimpleQueue()
+
+    def probe():
+        try:
+            socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+            answers.put(None)
+        except OSError as error:
+            answers.put(error)
+
+    # A thread, for looking up a name knows no time limit and several addresses are tried one after another.
+    threading.Thread(target=probe, daemon=True).start()
     try:
-        socket.create_connection((HOST, 443), timeout=5).close()
-    except OSError as error:
-        raise UserError(f"no {name} at hand and {HOST} can't be reached ({error}); download {ARCHIVES[name]} from "
-                        f"{readers.SOURCE} and give it as --data_dir=PATH, or try --dataset=synthetic") from None
+        error = answers.get(timeout=PROBE_SECONDS)
+    except queue.Empty:
+        error = f"no answer within {PROBE_SECONDS} s"
+    if error:
+        raise UserError(f"no {name} at hand and {host} can't be reached ({error}); download {ARCHIVES[name]} from "
+                        f"{readers.SOURCE} and give it as --data_dir=PATH, or try --dataset=synthetic")
 
 
 def _held_out(data, count):

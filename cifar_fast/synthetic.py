@@ -4,6 +4,9 @@ Colours, sizes, places, angles and backgrounds are random and independent of the
 or darker than its ground, so no pixel tells the class by itself and a linear classifier fails; the outlines do.
 Images are drawn in blocks of `BLOCK` by (seed, split, block), so the first n are the same however many are asked for.
 """
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 SIZE, BLOCK, TRAIN, TEST = 32, 1000, 50_000, 10_000
@@ -26,9 +29,15 @@ def make(seed, classes, train, test):
     """
     result = []
     for split, count in enumerate((train, test)):
-        blocks = [_block(np.random.default_rng([seed, split, b]), classes) for b in range(-(-count // BLOCK))]
-        images, labels = (np.concatenate(part)[:count] for part in zip(*blocks, strict=True)) if blocks else (
-            np.zeros((0, SIZE, SIZE, 3), np.uint8), np.zeros(0, np.int32))
+        images, labels = np.empty((count, SIZE, SIZE, 3), np.uint8), np.empty(count, np.int32)
+
+        def draw(start, split=split, images=images, labels=labels):
+            mine = slice(start, start + BLOCK)
+            drawn = _block(np.random.default_rng([seed, split, start // BLOCK]), classes)
+            images[mine], labels[mine] = (part[:len(labels[mine])] for part in drawn)
+
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:  # NumPy leaves Python to the others meanwhile
+            list(pool.map(draw, range(0, count, BLOCK)))
         result += [images, labels]
     return result
 
