@@ -1,11 +1,13 @@
 """Every form that --data_dir may have, and what is left of it after the flags that cut it."""
+import hashlib
 import os
+import time
 
 import numpy as np
 import pytest
 from files_of_cifar import FORMS, archive, content, write_folder
 
-from cifar_fast import sources
+from cifar_fast import readers, sources
 from cifar_fast.errors import UserError
 
 
@@ -28,7 +30,26 @@ def test_published_forms(dataset, form, place, tmp_path):
     data = sources.load(dataset, str(path))
     check(data, pixels, labels)
     assert f"published {form} form" in data.origin and "checksums" in data.origin and "not" in data.origin
-    assert len(data.class_names) == (10 if dataset == "cifar10" else 100)
+    assert data.class_names[:2] == (("airplane", "automobile") if dataset == "cifar10" else ("apple", "aquarium_fish"))
+    assert len(set(data.class_names)) == (10 if dataset == "cifar10" else 100)
+
+
+def test_published_checksums_are_recognised(tmp_path, monkeypatch):
+    """With sums of our own in place of the authors', whose files no test can carry."""
+    def md5(data):
+        return hashlib.md5(data).hexdigest()
+
+    files, *_ = content("cifar10", "python")
+    folder = write_folder(tmp_path / "cifar-10-batches-py", files)
+    monkeypatch.setattr(readers, "SUMS", {name: md5(data) for name, data in files.items()})
+    assert ", the published checksums, " in sources.load("cifar10", folder).origin
+    # Each file's by its name: two that changed places are not the published ones.
+    write_folder(folder, {"data_batch_1": files["data_batch_2"], "data_batch_2": files["data_batch_1"]})
+    assert "checksums not the published ones" in sources.load("cifar10", folder).origin
+    (tmp_path / "it.tar.gz").write_bytes(archive(content("cifar10", "binary")[0]))
+    assert "checksums not the published ones" in sources.load("cifar10", tmp_path / "it.tar.gz").origin
+    monkeypatch.setattr(readers, "ARCHIVES", {md5((tmp_path / "it.tar.gz").read_bytes())})
+    assert ", the published checksum, " in sources.load("cifar10", tmp_path / "it.tar.gz").origin
 
 
 @pytest.mark.parametrize("names", [("x_train", "y_train", "x_test", "y_test"),
@@ -54,8 +75,9 @@ def test_a_prepared_tfds_folder(tmp_path):
         builder.download_and_prepare(download_config=downloads)
     finally:
         setattr(tfds.download.DownloadManager, manager, original)
-    data = sources.load("cifar10", str(tmp_path / "tfds"))
-    assert "TFDS cifar10/" in data.origin
+    for place in ("tfds", "tfds/cifar10", f"tfds/cifar10/{builder.version}"):
+        data = sources.load("cifar10", str(tmp_path / place))
+        assert "TFDS cifar10/" in data.origin
     assert len(data.train_images) == 30 and len(data.test_images) == 6
     # TFDS shuffles what it writes, so compare as sets.
     assert {i.tobytes() for i in data.train_images} == {i.tobytes() for i in np.concatenate(pixels[:-1])}
@@ -90,8 +112,35 @@ def test_folders_of_nothing_are_refused(tmp_path):
 def test_without_data_and_network_the_error_says_what_to_get(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(sources, "HOST", "no-such-host.invalid")
+    monkeypatch.setattr(sources, "getproxies", dict)
     with pytest.raises(UserError, match="download cifar-100-python.tar.gz from https://"):
         sources.load("cifar100")
+
+
+def test_a_network_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(sources, "PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(sources, "getproxies", dict)
+    monkeypatch.setattr(sources.socket, "create_connection", lambda *_, **__: time.sleep(2) or sources.socket.socket())
+    began = time.monotonic()
+    with pytest.raises(UserError, match="no answer within 0.3 s"):
+        sources.load("cifar10")
+    assert time.monotonic() - began < 1.5
+
+
+def test_damaged_tfds_data_give_one_line(tmp_path):
+    (tmp_path / "cifar10" / "3.0.2").mkdir(parents=True)
+    (tmp_path / "cifar10" / "3.0.2" / "dataset_info.json").write_text("{")
+    with pytest.raises(UserError, match="TFDS can't read") as caught:
+        sources.load("cifar10", tmp_path)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name, options", [("mnist", {}), ("synthetic", {"train_examples": 0}),
+                                           ("synthetic", {"validation_examples": -1})])
+def test_wrong_arguments(name, options):
+    with pytest.raises(ValueError, match="must be"):
+        sources.load(name, **options)
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
