@@ -81,8 +81,9 @@ class Run:
 
     def restore(self):
         found = checkpoint.latest(self.workdir.checkpoints)
+        self.metrics = [] if found is None else found[2]["metrics"]
+        self.workdir.write_metrics(self.metrics)  # the checkpoint's word counts, whatever stands in the file
         if found is None:
-            self.metrics = self.workdir.truncate_metrics(0)
             return
         path, arrays, meta, problems = found
         for problem in problems:
@@ -90,12 +91,12 @@ class Run:
         _restore(self.trainer.engine.variables(), arrays)
         self.totals = arrays["totals"]
         self.epoch, self.step, self.seconds, self.best = (meta[k] for k in ("epoch", "step", "seconds", "best"))
-        self.metrics = self.workdir.truncate_metrics(self.epoch)
         print(f"going on from {path.name}: {self.epoch} epochs and {self.step} steps are done", flush=True)
 
     def save(self):
         arrays = _arrays(self.trainer.engine.variables()) | {"totals": self.totals}
-        meta = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "best": self.best}
+        meta = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "best": self.best,
+                "metrics": self.metrics}
         checkpoint.save(self.workdir.checkpoints, self.epoch * self.steps + self.step, arrays, meta)
 
     def fit(self, signals):
@@ -142,7 +143,7 @@ class Run:
         return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.steps_per_second))
 
     def end_epoch(self, progress):
-        """Evaluates, writes the epoch's line, then its checkpoint: a line without one is cut off on resuming."""
+        """Evaluates, writes the epoch's line, then its checkpoint, from which the lines are rewritten on resuming."""
         config, examples = self.config, self.steps * self.config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
         line = {"epoch": self.epoch + 1, "step": (self.epoch + 1) * self.steps, "loss": loss, "accuracy": hits,
@@ -212,15 +213,15 @@ class Signals:
 
 
 def _arrays(variables):
-    """Names are numbered by order of creation, since layers may share names."""
-    return {f"{i:03d}/{v.path}": v.numpy() for i, v in enumerate(variables)}
+    """Named by order of creation: Keras's own names count the layers that the process has made before."""
+    return {f"variable-{i:03d}": v.numpy() for i, v in enumerate(variables)}
 
 
 def _restore(variables, arrays):
     """Assigns `_arrays`' arrays; extra ones (the optimizer's, when only a model is wanted) are left."""
     for i, variable in enumerate(variables):
-        name = f"{i:03d}/{variable.path}"
-        if name not in arrays or arrays[name].shape != tuple(variable.shape):
-            raise UserError(f"the checkpoint has no {name} of shape {tuple(variable.shape)}: "
+        array = arrays.get(f"variable-{i:03d}")
+        if array is None or array.shape != tuple(variable.shape):
+            raise UserError(f"the checkpoint has nothing of shape {tuple(variable.shape)} for {variable.path}: "
                             "it was made with another network or optimizer; use another --workdir")
-        variable.assign(arrays[name])
+        variable.assign(array)

@@ -85,43 +85,6 @@ class Workdir:
                             "restore it from a copy, or start in another --workdir")
         files.write_atomic(self.config, "\n".join(["# a run of cifar_fast", *lines, ""]).encode())
 
-    def read_metrics(self):
-        """The lines of `metrics.jsonl` as dicts; a torn last line is cut off, with a word about it.
-
-        Raises:
-          UserError: any other line is damaged (and left as it is), or the file can't be read.
-        """
-        try:
-            raw = self.metrics.read_bytes().splitlines(keepends=True)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise UserError(f"{self.metrics}: can't be read ({error.strerror}); make it readable") from error
-        lines = [_record(line) for line in raw]
-        if lines and lines[-1] is None:
-            lines.pop()
-            self.write_metrics(lines)
-            print(f"{self.metrics}: its last line was torn, cut it off", flush=True)
-        if None in lines:
-            raise UserError(f"{self.metrics}: damaged in line {lines.index(None) + 1}; restore it from a "
-                            "copy, or start in another --workdir")
-        return lines
-
-    def truncate_metrics(self, epochs):
-        """Keeps the lines of the first `epochs` epochs, which must be there once each. Returns them.
-
-        Raises:
-          UserError: some are missing or twice.
-        """
-        lines = self.read_metrics()
-        kept = [line for line in lines if line["epoch"] <= epochs]
-        if [line["epoch"] for line in kept] != list(range(1, epochs + 1)):
-            raise UserError(f"{self.metrics}: damaged, the checkpoint has {epochs} epochs, the file {len(kept)} "
-                            "of them; restore it from a copy, or start in another --workdir")
-        if len(kept) < len(lines):
-            self.write_metrics(kept)
-        return kept
-
     def append_metrics(self, line):
         """Adds an epoch's record (a dict with an int `epoch`), on disk on return. Raises UserError."""
         files.append(self.metrics, (json.dumps(line) + "\n").encode())
@@ -163,16 +126,6 @@ def _holder(data):
         return f"process {lock['pid']} on {lock['host']} (since {lock['started']})"
     except (ValueError, KeyError, TypeError):  # only just taken, or someone else wrote there
         return "another process"
-
-
-def _record(line):
-    """A line of `metrics.jsonl` (bytes) → dict, or None for what isn't one."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    whole = line.endswith(b"\n") and isinstance(value, dict) and type(value.get("epoch")) is int
-    return value if whole else None
 
 
 def _by_name(lines):

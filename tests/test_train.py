@@ -99,7 +99,23 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
     monkeypatch.setattr(train.trainer.Trainer, "train", lambda self, batches, epoch, *rest: (
         real(self, batches, epoch, *rest) * (np.float32("nan") if epoch else np.float32(1))))
-    with pytest.raises(UserError, match="loss is not finite in epoch 2, between steps 1 and 1"):
+    with pytest.raises(UserError, match="loss is not finite in epoch 2"):
         train.run(tiny.config(workdir=str(tmp_path)))
     assert checkpoint.load_last(tmp_path / "checkpoints")[1]["epoch"] == 1
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[:-9], lambda data: b"", lambda data: data.replace(b"1", b"7"), None])
+def test_damaged_metrics_are_rewritten_from_the_checkpoint(damage, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+    config = tiny.config(workdir=str(tmp_path), epochs=1)
+    train.run(config)
+    metrics = tmp_path / "metrics.jsonl"
+    whole = metrics.read_bytes()
+    if damage is None:
+        metrics.unlink()
+    else:
+        metrics.write_bytes(damage(whole))
+    train.run(config)
+    assert metrics.read_bytes() == whole
