@@ -126,7 +126,8 @@ def of_gz(rng):
         return {"it.tar.gz": mutated(gzip.compress(data, mtime=0), rng)}
     if kind == 1:  # many parts, some empty
         parts = [data[i:i + 4096] for i in range(0, len(data), 4096)] + [b""] * int(rng.integers(9))
-        return {"it.tar.gz": mutated(b"".join(gzip.compress(part, mtime=0) for part in parts), rng) + b"\0" * int(rng.integers(99))}
+        packed = b"".join(gzip.compress(part, mtime=0) for part in parts)
+        return {"it.tar.gz": (mutated(packed, rng) if rng.random() < 0.8 else packed) + b"\0" * int(rng.integers(99))}
     if kind == 2:  # unfolds to much more than it is, within a header that declares still more
         info = tarfile.TarInfo(str(rng.choice(["data_batch_1", "other"])))
         info.size = int(rng.choice([1 << 20, 1 << 28, 1 << 33]))
@@ -214,7 +215,7 @@ def child(kind, seed, start, inputs):
         counts, failures, worst = {"refused": 0, "accepted": 0}, [], 0.0
         for number in range(3):  # what is imported by the first use of a module is no doing of the files'
             outcome(folder, make(kind, seed + 1, number))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = _peak()
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
         for number in range(start, start + inputs):
@@ -234,9 +235,14 @@ def child(kind, seed, start, inputs):
         expected = {folder, *(folder / name for name in good)}
         left = set(folder.parent.rglob("*")) - expected
         failures += [f"{kind}: left {name}" for name in left]
-        peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        peak = (_peak() - before) / 1024
         os.chdir("/")
     return dict(kind=kind, inputs=inputs, **counts, worst_seconds=worst, peak_mib=peak, failures=failures)
+
+
+def _peak():
+    """This process's own largest memory in KiB; getrusage's starts from that of the one that started it."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 
 
 def outcome(folder, files, watch=None):

@@ -137,14 +137,16 @@ def test_archives_that_would_take_long_are_refused_early(tmp_path):
 
 
 def test_headers_of_odd_sizes(tmp_path):
-    path = tmp_path / "cifar.tar.gz"
-    negative = bytearray(member("c/x").tobuf(tarfile.GNU_FORMAT))
+    def header(*arguments):
+        return member(*arguments).tobuf(tarfile.GNU_FORMAT)
+
+    path, negative = tmp_path / "cifar.tar.gz", bytearray(header("c/x"))
     negative[124:136] = b"\xff" * 12
     negative[148:156] = b" " * 8
     negative[148:156] = b"%06o\0 " % sum(negative)
-    for block, named in ((bytes(negative), "negative"), (member("c/x", 1 << 40).tobuf(tarfile.GNU_FORMAT), "cifar.tar.gz"),
-                         (member("c/x", 1 << 40, tarfile.GNUTYPE_LONGNAME).tobuf(tarfile.GNU_FORMAT), "cifar.tar.gz"),
-                         (member("c/test_batch", 1 << 40).tobuf(tarfile.GNU_FORMAT), "test_batch")):
+    for block, named in ((negative, "negative"), (header("c/test_batch", 1 << 40), "test_batch"),
+                         (header("c/x", 1 << 40), "archive without"),
+                         (header("c/x", 1 << 40, tarfile.GNUTYPE_LONGNAME), "archive without")):
         path.write_bytes(gzip.compress(block))
         refused(path, named)
 
