@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 import tarfile
-import time
 
 import numpy as np
 import pytest
@@ -116,14 +115,12 @@ def test_bad_data_and_folders_end_a_real_process_with_one_line(kind, tmp_path):
         write_batches(folder)
         workdir, named = tmp_path / "file" / "run", "file/run"
         (tmp_path / "file").write_text("a file, so no folder can be made below it")
-    begin = time.time()
     done = subprocess.run(
         [sys.executable, "-m", "cifar_fast", "train", "--dataset=cifar10", f"--data_dir={data}", "--batch_size=10",
          f"--workdir={workdir}"], capture_output=True, text=True)
     lines = [line for line in done.stderr.splitlines() if line.startswith("cifar_fast: ")]
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert len(lines) == 1 and named in lines[0], done.stderr
-    assert time.time() - begin < 20
     assert not marker.exists()
     assert not workdir.exists()
 
