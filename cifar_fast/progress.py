@@ -25,11 +25,11 @@ class Progress:
         if self.bar is None:
             self.bar = tqdm(total=self.steps, initial=step, file=self.stream, leave=False, unit="step",
                             desc=f"epoch {epoch + 1}/{self.epochs}",
-                            bar_format="{desc} {percentage:3.0f}%|{bar:30}| {postfix}, {remaining} left")
+                            bar_format="{desc} {percentage:3.0f}%|{bar:30}| {remaining} left{postfix}")
         loss, hits = totals[0] / (step * self.batch_size), totals[1] / (step * self.batch_size)
         rate = f"{steps_per_second * self.batch_size:,.0f} images/s" if steps_per_second else "compiling"
-        self.bar.set_postfix_str(f"loss {loss:.4f}, accuracy {hits:.4f}, {rate}", refresh=False)
-        self.bar.update(step - self.bar.n)
+        self.bar.n = step
+        self.bar.set_postfix_str(f"loss {loss:.4f}, accuracy {hits:.4f}, {rate}")  # shown at once
 
     def epoch_done(self, line):
         """line: the epoch's record as `metrics.jsonl` has it."""
