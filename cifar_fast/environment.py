@@ -1,6 +1,6 @@
 """What must be set before TensorFlow is imported, and can't be set after.
 
-oneDNN is worth a factor of 1.5 to 2.7 on CPUs where TensorFlow leaves it off by default (all without
+oneDNN has the faster convolutions, also on CPUs where TensorFlow leaves it off by default (all without
 AVX-512 VNNI), and XLA can keep what it compiled for a GPU between runs. A value that the user has set is kept.
 """
 import contextlib
@@ -23,7 +23,7 @@ def prepare():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     flags = os.environ.get("TF_XLA_FLAGS", "")
-    # On CPUs, TensorFlow 2.21 warns of SIGILL whenever it loads what it stored there itself, and saves 2 s.
+    # On CPUs, TensorFlow 2.21 warns of SIGILL whenever it loads what it stored there itself.
     if "persistent_cache" not in flags and Path("/proc/driver/nvidia").exists():
         os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={xla_cache()}".strip()
 

@@ -55,7 +55,7 @@ class Dropout(keras.layers.Layer):
 
 @tf.function(jit_compile=True)
 def _kept(seed, shape, dropped, dtype):
-    """The mask: 0 where an element is dropped, else the scale. One fused pass, half the cost of drawing by Philox.
+    """The mask: 0 where an element is dropped, else the scale. One fused pass.
 
     The hash is Wellons' lowbias32 (https://nullprogram.com/blog/2018/07/31/), keyed before each of its two rounds;
     a word decides two elements that lie half an array apart.
