@@ -18,7 +18,6 @@ import time
 
 from cifar_fast import environment, files
 
-INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_fp16")
 PAUSE = 0.2  # seconds
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "torch", "torchvision")
 
@@ -93,7 +92,7 @@ def machine():
         details = tf.config.experimental.get_device_details
         devices += [details(gpu).get("device_name", gpu.name) for gpu in tf.config.list_physical_devices("GPU")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"cpu": environment.cpu_name(), "instructions": [i for i in INSTRUCTIONS if i in flags],
+    return {"cpu": environment.cpu_name(), "instructions": [i for i in environment.INSTRUCTIONS if i in flags],
             "cores": environment.usable_cores(), "memory": round(memory, 1), "devices": devices,
             "system": platform.system()}
 

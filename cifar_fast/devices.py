@@ -14,8 +14,6 @@ class Runtime:
     device: str
     precision: str
     xla: bool
-    threads: int
-    onednn: bool
     reasons: dict[str, str]
 
     def banner(self):
@@ -39,25 +37,21 @@ def resolve(precision="auto", xla="auto"):
     chosen, why = _auto_precision(gpus, onednn) if precision == "auto" else (precision, "asked for")
     if not gpus and chosen == "bfloat16" and not onednn:
         raise UserError("--precision=bfloat16: oneDNN is off (TF_ENABLE_ONEDNN_OPTS=0), and without it bfloat16 "
-                        "gradients are some hundred times slower; unset TF_ENABLE_ONEDNN_OPTS or take float32")
+                        "gradients are far slower than float32; unset TF_ENABLE_ONEDNN_OPTS or take float32")
     compiled = bool(gpus) if xla == "auto" else xla == "on"
     why_xla = {"on": "asked for", "off": "asked for"}.get(
         xla, "GPU" if gpus else "on CPUs oneDNN's convolutions are faster than XLA's")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{environment.cpu_name()}, {cores} core{'s' * (cores > 1)}")
-    return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, threads=cores,
-                   onednn=onednn, reasons={
+    return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, reasons={
         "device": device + ("" if gpus else " (no GPU visible)"),
-        "instructions": ", ".join(sorted(environment.cpu_flags() & INSTRUCTIONS)) or "unknown",
+        "instructions": ", ".join(i for i in environment.INSTRUCTIONS if i in environment.cpu_flags()) or "unknown",
         "oneDNN": "on" if onednn else "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast",
         "precision": f"{chosen} ({why})",
         "XLA": f"{'on' if compiled else 'off'} ({why_xla}); gather and augmentation always compiled",
         "threads": f"{cores} (the cores this process may use)" if not gpus else "TensorFlow's choice",
         "versions": f"TensorFlow {tf.__version__}, Keras {tf.keras.__version__}",
     })
-
-
-INSTRUCTIONS = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_fp16"}
 
 
 def _auto_precision(gpus, onednn):

@@ -28,6 +28,10 @@ def prepare():
         os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={xla_cache()}".strip()
 
 
+# The instruction sets that decide how fast this network trains, as Linux names them.
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_fp16")
+
+
 @contextlib.contextmanager
 def quiet():
     """Holds back what native code writes to standard error, which TensorFlow does before its log level counts;

@@ -53,7 +53,7 @@ def _split(position):
 
 def _once(tables):
     """The same tables [B, N], computed once: XLA fuses everything but a matrix product into the pixel loop, and would
-    compute them anew for each pixel and channel (1.5 times the time in all). So they pass through the identity."""
+    compute them anew for each pixel and channel. So they pass through the identity."""
     stacked = tf.stack(tables, 0)
     count, shape = len(tables), tf.shape(stacked)
     return tf.unstack(tf.reshape(tf.matmul(tf.eye(count, dtype=tf.int32), tf.reshape(stacked, [count, -1])), shape))
