@@ -71,13 +71,20 @@ class Engine:
 
     def _update(self, images, labels, step, rate):
         """images float32 [B, H, W, C], standardized; labels int32 [B]. Returns the step's share of the totals."""
-        variables = self.model.trainable_variables
+        gradients, totals = self._gradients(images, labels, step)
+        self._apply(gradients, rate)
+        return totals
+
+    def _gradients(self, images, labels, step):
+        """The gradients of the loss (scaled, under float16), in the order of the variables, and the totals."""
         with tf.GradientTape() as tape:
             loss, logits = self.loss(images, labels, step)
             minimized = self.optimizer.scale_loss(loss) if self.scaled else loss
-        gradients = tape.gradient(minimized, [v.value for v in variables])
-        self.rate.assign(rate)
-        self.optimizer.apply(gradients, variables)
+        gradients = tape.gradient(minimized, [v.value for v in self.model.trainable_variables])
         ranks, examples = objective.ranks(logits, labels), tf.cast(tf.size(labels), tf.float32)
         hits = [tf.reduce_sum(tf.cast(ranks < k, tf.float32)) for k in (1, 5)]
-        return tf.stack([loss * examples, *hits])
+        return gradients, tf.stack([loss * examples, *hits])
+
+    def _apply(self, gradients, rate):
+        self.rate.assign(rate)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
