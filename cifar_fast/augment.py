@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cifar_fast import draws
-from cifar_fast.resample import FILL_MODES, bilinear
+from cifar_fast.resample import FILL_MODES, bilinear, once
 
 
 class Parameters(NamedTuple):
@@ -214,7 +214,7 @@ def coordinates(parameters, height, width):
 
     theta, shear = (wide(v, 0.0) * (math.pi / 180) for v in (p.theta, p.shear))
     tx, ty, zx, zy = wide(p.tx, 0.0), wide(p.ty, 0.0), wide(p.zx, 1.0), wide(p.zy, 1.0)
-    cos, sin = tf.cos(theta), tf.sin(theta)
+    cos, sin = tf.unstack(once(tf.stack([tf.cos(theta), tf.sin(theta)])))
     right = zx * centred(width, center_x, p.flip_horizontal)
     down = zy * centred(height, center_y, p.flip_vertical)
     slanted, low = tx - tf.sin(shear) * down, ty + tf.cos(shear) * down

@@ -23,21 +23,14 @@ def bilinear(images, x, y, fill_mode="nearest", cval=0.0):
     Returns:
       float32 [B, H', W', C], unrounded.
     """
-    height, width, channels = images.shape[1:]
-    alongs, downs = _once(_split(x[0]) + _split(y[0])), _once(_split(x[1]) + _split(y[1]))
+    height, width = images.shape[1:3]
+    alongs, downs = (tf.unstack(once(tf.stack(_split(x[i]) + _split(y[i])))) for i in (0, 1))
     column, wx, inside_x = _first_tap(alongs[:2], downs[:2], width, fill_mode)
     row, wy, inside_y = _first_tap(alongs[2:], downs[2:], height, fill_mode)
-    pixels = tf.reshape(images, [-1, channels])
-    corner = tf.range(tf.shape(images)[0])[:, None, None] * (height * width) + row * width + column
-    right, below = min(width - 1, 1), width * min(height - 1, 1)
-
-    def tap(step):  # flat indices: XLA fuses the four gathers and the arithmetic into one loop
-        return tf.cast(tf.gather(pixels, corner + step), tf.float32)
-
+    upper, upper_right, lower, lower_right = _taps(images, row, column)
     wx, wy = wx[..., None], wy[..., None]
-    upper, lower = tap(0), tap(below)
-    upper += wx * (tap(right) - upper)
-    lower += wx * (tap(right + below) - lower)
+    upper += wx * (upper_right - upper)
+    lower += wx * (lower_right - lower)
     sampled = upper + wy * (lower - upper)
     if fill_mode == "constant":
         return tf.where((inside_x & inside_y)[..., None], sampled, tf.constant(cval, tf.float32))
@@ -51,12 +44,29 @@ def _split(position):
     return [tf.cast(whole, tf.int32), tf.cast(part, tf.int32)]
 
 
-def _once(tables):
-    """The same tables [B, N], computed once: XLA fuses everything but a matrix product into the pixel loop, and would
-    compute them anew for each pixel and channel. So they pass through the identity."""
-    stacked = tf.stack(tables, 0)
-    count, shape = len(tables), tf.shape(stacked)
-    return tf.unstack(tf.reshape(tf.matmul(tf.eye(count, dtype=tf.int32), tf.reshape(stacked, [count, -1])), shape))
+def once(x):
+    """The same numbers, all finite, computed once. XLA fuses cheap arithmetic into each loop that reads it, and would
+    compute these anew for every pixel and channel; a sum, here with zero, it computes beforehand."""
+    return tf.reduce_sum(x[None] * tf.reshape(tf.constant([1, 0], x.dtype), [2] + [1] * x.shape.rank), 0)
+
+
+def _taps(images, row, column):
+    """The pixel at (row, column), its right neighbour and the two below: float32 [B, H', W', C] each."""
+    height, width, channels = images.shape[1:]
+    right, below = min(width - 1, 1), width * min(height - 1, 1)
+    steps = (0, right, below, right + below)
+    place, number = row * width + column, tf.range(tf.shape(images)[0])[:, None, None]
+    if images.dtype != tf.uint8:
+        pixels, corner = tf.reshape(images, [-1, channels]), number * (height * width) + place
+        return [tf.cast(tf.gather(pixels, corner + step), tf.float32) for step in steps]
+    # All four bytes in one word, so that one gather brings them: gathering is what takes the time.
+    count = height * width - steps[3]  # the places that have all four
+    lines = tf.cast(tf.reshape(images, [-1, height * width * channels]), tf.int32)
+    four = [tf.bitwise.left_shift(lines[:, step * channels:(step + count) * channels], 8 * i)
+            for i, step in enumerate(steps)]
+    words = tf.reshape(once(four[0] | four[1] | four[2] | four[3]), [-1, channels])
+    word = tf.gather(words, number * count + place)
+    return [tf.cast(tf.bitwise.right_shift(word, 8 * i) & 255, tf.float32) for i in range(4)]
 
 
 def _first_tap(along, down, length, fill_mode):
