@@ -25,7 +25,9 @@ class Contestant:
 
     def __init__(self, name, module, settings, environment=()):
         self.name, self.settings, self.environment = name, settings, dict(environment)
-        variables = {k: v for k, v in (dict(os.environ) | self.environment).items() if v is not None}
+        # On a GPU each would otherwise take all the memory when it starts.
+        shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        variables = {k: v for k, v in (os.environ | shared | self.environment).items() if v is not None}
         self.errors = tempfile.TemporaryFile("w+")
         begin = time.perf_counter()
         self.child = subprocess.Popen([sys.executable, "-m", module, json.dumps(settings)], env=variables, text=True,

@@ -1,7 +1,8 @@
-"""The same network and step in PyTorch: channels_last, eager or compiled, float32 or bfloat16 autocast.
+"""The same network and step in PyTorch: channels_last, eager or compiled, float32 or bfloat16 autocast, on the GPU
+where torch sees one.
 
-Its images lie in memory and are only flipped and gathered, so what is compared is the training step; whatever
-augmentation a PyTorch user adds comes on top.
+Its images lie in the device's memory and are only flipped and gathered, so what is compared is the training step;
+whatever augmentation a PyTorch user adds comes on top.
 """
 import time
 
@@ -46,30 +47,33 @@ def network(classes):
 def make(settings):
     """settings: dataset, data_dir (optional), batch_size, compiled (bool), autocast (bool)."""
     data, size = sources.load(settings["dataset"], settings.get("data_dir")), settings["batch_size"]
-    images = torch.from_numpy(data.train_images).permute(0, 3, 1, 2).float()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images = torch.from_numpy(data.train_images).to(device).permute(0, 3, 1, 2).float()
     images = ((images - images.mean()) / images.std()).contiguous(memory_format=torch.channels_last)
-    labels = torch.from_numpy(data.train_labels).long()
-    model = network(len(data.class_names)).to(memory_format=torch.channels_last)
+    labels = torch.from_numpy(data.train_labels).to(device).long()
+    model = network(len(data.class_names)).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7, weight_decay=2e-6)
     forward = torch.compile(model) if settings["compiled"] else model
 
     def steps(count):
         begin = time.perf_counter()
         for _ in range(count):
-            indices = torch.randint(len(images), (size,))
+            indices = torch.randint(len(images), (size,), device=device)
             batch = images[indices]
             if torch.rand(()) < 0.5:
                 batch = batch.flip(3)
-            with torch.autocast("cpu", torch.bfloat16, enabled=settings["autocast"]):
+            with torch.autocast(device.type, torch.bfloat16, enabled=settings["autocast"]):
                 logits = forward(batch.contiguous(memory_format=torch.channels_last))
             loss = functional.cross_entropy(logits.float(), labels[indices])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         return count * size, time.perf_counter() - begin
 
     steps(2)
-    return {"settings": {"torch": torch.__version__}}, steps
+    return {"settings": {"torch": torch.__version__, "device": device.type}}, steps
 
 
 if __name__ == "__main__":
