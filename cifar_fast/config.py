@@ -6,6 +6,7 @@ else, so that a script that imports the library and a person at a terminal get t
 import dataclasses
 from dataclasses import dataclass
 
+from cifar_fast import plan
 from cifar_fast.errors import UserError
 
 
@@ -46,6 +47,22 @@ class Config:
     vertical_flip: bool = option(False, "mirror half of the images top to bottom", group="augmentation")
     fill_mode: str = option("nearest", "what fills the pixels outside the image",
                             choices=("nearest", "constant", "reflect", "wrap"), group="augmentation")
+    crop_padding: int = option(0, "move each image by up to this many whole pixels either way, as padding and "
+                               "cropping do", low=0, high=1024, group="augmentation")
+    crop_fill: str = option("reflect", "what --crop_padding pads with", choices=("reflect", "zero"),
+                            group="augmentation")
+    crop_size: int = option(0, "train on random crops of this side in pixels; 0: on the whole image", low=0,
+                            high=1024, group="augmentation")
+    alternating_flip: bool = option(False, "mirror half of the images left to right, and in the next epoch the other "
+                                    "half (Jordan, 2024, arXiv:2404.00498)", group="augmentation")
+    cutout: int = option(0, "hide a square of this side in pixels (DeVries and Taylor, 2017, arXiv:1708.04552)", low=0,
+                         high=1024, group="augmentation")
+    mixup: float = option(0.0, "mix pairs of images, their shares from Beta(this, this) (Zhang et al., 2018, "
+                          "arXiv:1710.09412); 0: off", low=0, high=100, group="augmentation")
+    cutmix: float = option(0.0, "paste a box of one image into another, areas from Beta(this, this) (Yun et al., "
+                           "2019, arXiv:1905.04899); 0: off", low=0, high=100, group="augmentation")
+    image_sizes: str | None = option(None, "train on images resized to these sides, each for some epochs: "
+                                     "20x4,26x3,32x3; evaluation keeps the full size", group="augmentation")
 
     # network
     units: int = option(12, "pre-activation units, a multiple of 3: the filters double after each third",
@@ -54,10 +71,18 @@ class Config:
     activation: str = option("relu", "activation function", choices=("relu", "elu"), group="network")
     dropout: float = option(0.1, "share of the activations dropped at each unit's end", low=0, high=0.9,
                             group="network")
+    stochastic_depth: float = option(0.0, "share of the images that skip the last unit's branches, falling to none at "
+                                     "the first unit (Huang et al., 2016, arXiv:1603.09382)", low=0, high=0.9,
+                                     group="network")
+    whitening: bool = option(False, "start the first convolution as a whitening of its patches, and leave it so "
+                             "(Page, 2019; Jordan, 2024)", group="network")
+    norm_momentum: float = option(0.99, "share that moving statistics keep in a step", low=0, high=0.9999,
+                                  group="network")
     l2: float = option(1e-6, "L2 penalty on every kernel, added to the loss", low=0, high=1, group="network")
 
     # optimizer
-    optimizer: str = option("adam", "optimizer", choices=("adam", "sgd"), group="optimizer")
+    optimizer: str = option("adam", "optimizer; muon orthogonalizes the convolutions' updates and leaves the rest to "
+                            "sgd (Jordan, 2024)", choices=("adam", "sgd", "muon"), group="optimizer")
     learning_rate: float = option(1e-3, "learning rate that the schedule starts from or peaks at", low=0,
                                   group="optimizer")
     schedule: str = option("exponential", "how the learning rate changes: 'exponential' multiplies it by --decay "
@@ -66,7 +91,24 @@ class Config:
                            group="optimizer")
     decay: float = option(0.99, "factor an epoch of the exponential schedule", low=1e-6, high=1, group="optimizer")
     warmup: float = option(0.2, "share of all steps over which one_cycle rises", low=0, high=1, group="optimizer")
+    final_rate: float = option(0.0, "share of the learning rate that linear, cosine and one_cycle end at", low=0,
+                               high=1, group="optimizer")
     momentum: float = option(0.9, "momentum of sgd (Nesterov)", low=0, high=0.9999, group="optimizer")
+    muon_momentum: float = option(0.6, "muon: momentum of the convolutions' kernels (Nesterov)", low=0, high=0.9999,
+                                  group="optimizer")
+    dense_rate: float = option(1.0, "muon: learning rate of the dense kernel, in units of the kernels' rate", low=0,
+                               group="optimizer")
+    vector_rate: float = option(1.0, "muon: learning rate of gains, offsets and biases, in units of the kernels' rate",
+                                low=0, group="optimizer")
+    weight_decay: float = option(0.0, "share by which kernels shrink in a step, times their learning rate (decoupled: "
+                                 "Loshchilov and Hutter, 2019, arXiv:1711.05101)", low=0, high=1, group="optimizer")
+    vector_decay: float = option(0.0, "the same of gains, offsets and biases", low=0, high=1, group="optimizer")
+    average: str = option("none", "evaluate an average of the weights: ema leaves training alone, lookahead also puts "
+                          "it back into the network (Zhang et al., 2019, arXiv:1907.08610)",
+                          choices=("none", "ema", "lookahead"), group="optimizer")
+    average_every: int = option(5, "steps between two updates of the average", low=1, group="optimizer")
+    average_decay: float = option(0.95, "share that the average keeps in an update; lookahead rises to decay^every, by "
+                                  "the third power of the training done", low=0, high=0.99999, group="optimizer")
     label_smoothing: float = option(0.0, "share of the label spread over all classes", low=0, high=0.9,
                                     group="optimizer")
 
@@ -78,6 +120,18 @@ class Config:
     workdir: str = option("runs/latest", "the run directory; an unfinished run in it goes on")
     checkpoint_every: float = option(300.0, "seconds between checkpoints within an epoch (each epoch's end has one)",
                                      low=0)
+
+    prune: float = option(0.0, "share of the images left out of an epoch: drawn from those with the lowest last loss, "
+                          "the drawn ones' like weighted up (InfoBatch, Qin et al., 2024, arXiv:2303.04947)", low=0,
+                          high=0.9)
+    prune_easy: float = option(0.7, "share of the images, by their last loss, that --prune draws from", low=0, high=1)
+    prune_first: int = option(2, "epochs at the start that leave nothing out", low=1)
+    prune_last: int = option(1, "epochs at the end that leave nothing out", low=0)
+    tta: str = option("none", "test-time augmentation, reported beside the plain accuracy: the mean over the image and "
+                      "its mirror image, or over these and four moved by a pixel",
+                      choices=("none", "mirror", "translate"))
+    target_accuracy: float = option(0.0, "stop after the evaluation that reaches this accuracy; 0: never", low=0,
+                                    high=1)
 
     # engine
     precision: str = option("auto", "arithmetic of convolutions and activations; variables, statistics, logits and "
@@ -96,6 +150,14 @@ class Config:
             raise UserError(f"--units={self.units}: must be a multiple of 3, since the filters double after each third")
         if self.classes not in (10, 100):
             raise UserError(f"--classes={self.classes}: the synthetic data have 10 or 100 classes")
+        if self.mixup and self.cutmix:
+            raise UserError(f"--mixup={self.mixup} --cutmix={self.cutmix}: take one of them")
+        if self.alternating_flip and self.horizontal_flip:
+            raise UserError("--alternating_flip --horizontal_flip: take one of them, both mirror left to right")
+        if self.prune and self.prune >= self.prune_easy:
+            raise UserError(f"--prune={self.prune}: must be below the share it draws from, "
+                            f"--prune_easy={self.prune_easy}")
+        plan.sizes(self.image_sizes, self.epochs)
 
     def flag_lines(self):
         """The run as a flagfile's lines, `--name=value`, in the order of the fields; unset ones are left out."""
@@ -105,7 +167,7 @@ class Config:
 
 # Flags that may differ when a run goes on: they change where and how fast, not what is computed.
 # `epochs` is not among them: most schedules depend on it.
-FREE = ("workdir", "data_dir", "eval_every", "checkpoint_every", "steps_per_call", "input")
+FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input")
 
 
 def _check(field, value):

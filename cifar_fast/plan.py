@@ -1,0 +1,56 @@
+"""What each epoch of a run does, known before it starts: image size, examples, steps.
+
+Everything that counts steps or arithmetic asks here, so that sizes and pruning are decided in one place.
+"""
+import re
+from typing import NamedTuple
+
+from cifar_fast.errors import UserError
+
+
+class Epoch(NamedTuple):
+    """size: side of the training images in pixels, None for their own; examples: how many it draws from;
+    steps: full batches; first_step: steps before it in the run."""
+
+    size: int | None
+    examples: int
+    steps: int
+    first_step: int
+
+
+def epochs(config, examples):
+    """The epochs of a `Config` over so many training images, in order: a list of `Epoch`.
+
+    Raises:
+      UserError: an epoch has fewer examples than one batch.
+    """
+    plan, first = [], 0
+    for number, size in enumerate(sizes(config.image_sizes, config.epochs)):
+        pruned = config.prune_first <= number < config.epochs - config.prune_last
+        drawn = examples - round(config.prune * examples) if pruned else examples
+        if drawn < config.batch_size:
+            raise UserError(f"--batch_size={config.batch_size}: there are only {drawn} training images in an epoch; "
+                            f"take a batch of at most {drawn}")
+        plan.append(Epoch(size, drawn, drawn // config.batch_size, first))
+        first += plan[-1].steps
+    return plan
+
+
+def sizes(text, epochs):
+    """"20x4,26x3,32x3" → the image side of each epoch, a list; None stands for no text: all None.
+
+    Raises:
+      UserError: another form, a side below 8, or epochs that do not add up.
+    """
+    if text is None:
+        return [None] * epochs
+    found = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,4})x(\d{1,6})", part.strip())
+        if not match or int(match[1]) < 8:
+            raise UserError(f"--image_sizes={text}: {part!r} must be SIDExEPOCHS, the side at least 8, as "
+                            "in 20x4,26x3,32x3")
+        found += [int(match[1])] * int(match[2])
+    if len(found) != epochs:
+        raise UserError(f"--image_sizes={text}: these are {len(found)} epochs, but --epochs={epochs}; give as many")
+    return found
