@@ -7,11 +7,14 @@ A 7×7 convolution, then three groups of units with f, 2f and 4f filters. A unit
 except that the first unit of the second and of the third group widens by a 1×1 convolution, and its first
 half has stride 2 and no skip. Dropout stands at the end of each unit. Then a last normalization, the mean over
 the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters for 10 classes.
+
+With stochastic depth some examples skip a unit's branches: by one draw for both halves, as the paper's blocks have two
+convolutions, but an example at a time where the paper drops a block for the whole batch. What has no skip is kept.
 """
 import keras
 import tensorflow as tf
 
-from cifar_fast.layers import BatchNormalization, Dropout
+from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth
 
 
 class ResNet(keras.Model):
@@ -21,12 +24,15 @@ class ResNet(keras.Model):
       classes: number of logits.
       units: units in all, a multiple of 3. filters: filters of the first third.
       activation: "relu" or "elu". dropout: share dropped at each unit's end.
+      stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
+      norm_momentum: share that the normalizations' moving statistics keep in a step.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
       precision: "float32", "bfloat16" or "float16", the dtype of convolutions and activations. Variables,
         batch statistics, the pooling, the dense layer and the logits are float32.
     """
 
-    def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, seed=0, precision="float32"):
+    def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
+                 norm_momentum=0.99, seed=0, precision="float32"):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -34,6 +40,9 @@ class ResNet(keras.Model):
         def convolution(filters, size, strides=1):
             return keras.layers.Conv2D(filters, size, strides, "same", dtype=policy,
                                        kernel_initializer=keras.initializers.HeNormal(next(seeds)))
+
+        def normalization():
+            return BatchNormalization(momentum=norm_momentum, dtype=policy)
 
         self.policy = keras.DTypePolicy(policy)
         self.activate = getattr(tf.nn, activation)
@@ -45,28 +54,33 @@ class ResNet(keras.Model):
                 filters *= 2
             unit = {
                 "widen": convolution(filters, 1) if widens else None,
-                "norm1": BatchNormalization(dtype=policy),
+                "norm1": normalization(),
                 "conv1": convolution(filters, 3, 2 if widens else 1),
-                "norm2": BatchNormalization(dtype=policy),
+                "norm2": normalization(),
                 "conv2": convolution(filters, 3),
                 "dropout": Dropout(dropout, dtype=policy),
+                "depth": StochasticDepth(stochastic_depth * i / (units - 1), dtype=policy),
             }
             self.units.append(unit)
-        self.norm = BatchNormalization(dtype=policy)
+        self.norm = normalization()
         self.dense = keras.layers.Dense(classes, dtype="float32",
                                         kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
     def call(self, images, seed=None, training=False):
-        """seed: int32 [2], needed for dropout when training."""
+        """seed: int32 [2], needed for dropout and stochastic depth when training."""
+        def draw(number):
+            # Every draw has a seed of its own: the seed's second number counts steps, so shift the first.
+            return None if seed is None else seed + [number << 20, 0]
+
         x = self.stem(tf.cast(images, self.policy.compute_dtype))
         for i, unit in enumerate(self.units):
+            depth = {"seed": draw(len(self.units) + i), "training": training}
             if unit["widen"]:
                 x = unit["widen"](x)
             h = unit["conv1"](self.activate(unit["norm1"](x, training=training)))
-            x = h if unit["widen"] else x + h
+            x = h if unit["widen"] else x + unit["depth"](h, **depth)
             h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
-            # Each unit drops by a draw of its own: the seed's second number counts steps, so shift the first.
-            x += unit["dropout"](h, seed=None if seed is None else seed + [i << 20, 0], training=training)
+            x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
         x = self.norm(x, training=training)
         return self.dense(tf.reduce_mean(tf.cast(x, tf.float32), [1, 2]))
 

@@ -13,15 +13,16 @@ IMAGES, EPSILON = 5000, 5e-4  # what Jordan's cifar10-airbench takes
 CHUNK = 1000  # images that are float32 at a time
 
 
-def whiten(model, images, statistics):
-    """Gives the first convolution of a built `ResNet` its whitening kernel, from the first `IMAGES` training images,
-    and takes it out of the trainable variables: to be called before an optimizer is built on them. Its bias learns.
+def whiten(convolution, images, statistics):
+    """Gives a network's first convolution its whitening kernel, from the first `IMAGES` of the training images, and
+    takes it out of the trainable variables: to be called before an optimizer is built on them. The bias learns.
 
-    Args: see `kernel`.
+    Args:
+      convolution: a built Keras layer, `ResNet.stem`. images, statistics: see `kernel`.
     Raises:
       UserError: the number of filters is odd, or above twice a patch's numbers.
     """
-    variable = model.stem.kernel
+    variable = convolution.kernel
     try:
         variable.assign(kernel(images[:IMAGES], statistics, tuple(variable.shape), EPSILON))
     except ValueError as error:

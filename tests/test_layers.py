@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_fast.layers import BatchNormalization, Dropout
+from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth
 
 
 @pytest.mark.parametrize("shape", [(8, 6, 6, 5), (3, 1, 1, 4)])
@@ -64,3 +64,16 @@ def test_dropout_masks_of_neighbouring_seeds_are_independent(other):
     assert abs((one & two).mean() - 0.01) < 0.001
     assert abs((one[:16] & one[16:]).mean() - 0.01) < 0.001
     assert abs((one[..., 1:] & one[..., :-1]).mean() - 0.01) < 0.001
+
+
+def test_stochastic_depth_drops_whole_examples_and_keeps_the_mean():
+    inputs, layer = tf.ones([4001, 2, 3, 2]), StochasticDepth(0.25)
+    outputs = layer(inputs, seed=tf.constant([3, 4]), training=True).numpy().reshape(4001, -1)
+    assert (outputs == outputs[:, :1]).all()
+    assert set(outputs[:, 0]) == {0, np.float32(1 / 0.75)}
+    assert abs((outputs[:, 0] == 0).mean() - 0.25) < 0.02  # three standard errors
+    np.testing.assert_array_equal(layer(inputs, seed=tf.constant([3, 4]), training=True).numpy().reshape(4001, -1),
+                                  outputs)
+    other = layer(inputs, seed=tf.constant([3, 5]), training=True).numpy().reshape(4001, -1)
+    assert abs(((outputs == 0) & (other == 0)).mean() - 0.0625) < 0.012
+    np.testing.assert_array_equal(layer(inputs, seed=tf.constant([3, 4])), inputs)

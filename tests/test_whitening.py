@@ -52,13 +52,13 @@ def test_filters_that_do_not_fit_are_refused(filters):
         whitening.kernel(IMAGES, STATISTICS, (1, 1, 3, filters), 0.0)
     model = resnet.build(10, (32, 32, 3), units=3, filters=5)
     with pytest.raises(UserError, match="--whitening --filters=5: 5 filters"):
-        whitening.whiten(model, IMAGES, STATISTICS)
+        whitening.whiten(model.stem, IMAGES, STATISTICS)
 
 
 def test_the_networks_first_kernel_is_counted_but_not_trained():
     model = resnet.build(10, (32, 32, 3), units=3, filters=4)
     parameters, kernels = model.count_params(), len(model.kernels())
-    whitening.whiten(model, IMAGES, STATISTICS)
+    whitening.whiten(model.stem, IMAGES, STATISTICS)
     assert model.count_params() == parameters and len(model.kernels()) == kernels - 1
     assert all(v is not model.stem.kernel for v in model.trainable_variables)
     assert any(v is model.stem.bias for v in model.trainable_variables)
