@@ -6,15 +6,23 @@ import tensorflow as tf
 
 from cifar_fast import objective
 
+# Test-time augmentation: the views' weights, the image itself first. Those of cifar10-airbench (Jordan, 2024).
+VIEWS = {"none": [], "mirror": [0.5, 0.5], "translate": [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]}
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss (mean cross-entropy plus L2), accuracy and top5 (shares of all examples), predictions int32 [N]."""
+    """loss (mean cross-entropy plus L2), accuracy and top5 (shares of all examples), predictions int32 [N].
+
+    tta_accuracy, tta_top5: the shares from logits averaged over views of each image; None where they weren't taken.
+    """
 
     loss: float
     accuracy: float
     top5: float
     predictions: np.ndarray
+    tta_accuracy: float | None = None
+    tta_top5: float | None = None
 
 
 class Evaluator:
@@ -24,32 +32,60 @@ class Evaluator:
       model: a built `ResNet`. images, labels: uint8 [N, H, W, C], int32 [N].
       statistics: a `batch.Statistics` to standardize with. l2: factor of the penalty in the reported loss.
       batch_size: examples a step; the last batch is padded and the padding not counted.
+      tta: "none", "mirror" (image and mirror image) or "translate" (also both moved by a pixel along both axes, up
+        left and down right, the border reflected).
+    Raises:
+      ValueError: another tta.
     """
 
-    def __init__(self, model, images, labels, statistics, *, l2=0.0, batch_size=500):
-        self.model, self.statistics, self.l2 = model, statistics, l2
+    def __init__(self, model, images, labels, statistics, *, l2=0.0, batch_size=500, tta="none"):
+        if tta not in VIEWS:
+            raise ValueError(f"tta={tta!r}: must be one of {', '.join(VIEWS)}")
+        self.model, self.statistics, self.l2, self.shares = model, statistics, l2, VIEWS[tta]
         self.examples = len(images)
         self.batch_size = min(batch_size, self.examples)
         padding = -self.examples % self.batch_size
         self.images = tf.constant(np.concatenate([images, images[:padding]]))
         self.labels = tf.constant(np.concatenate([labels, labels[:padding]]))
 
-    def __call__(self):
-        losses, ranks, predictions = (t.numpy()[:self.examples] for t in self._run())
+    def __call__(self, tta=False):
+        """An `Evaluation`. tta: take the further views too, which costs a forward pass each."""
+        losses, predictions, *ranks = (t.numpy()[:self.examples] for t in self._run(tta and bool(self.shares)))
         penalty = float(objective.l2_penalty([k.value for k in self.model.kernels()], self.l2))
-        return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, float((ranks < 1).mean()),
-                          float((ranks < 5).mean()), predictions)
+        (top1, top5), *more = [(float((r < 1).mean()), float((r < 5).mean())) for r in ranks]
+        return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, top1, top5, predictions,
+                          *(more[0] if more else ()))
 
     @tf.function
-    def _run(self):
+    def _run(self, tta):
+        """Of all examples and the padding: losses, predictions, ranks, and with tta the averaged logits' ranks."""
         steps = self.images.shape[0] // self.batch_size
-        arrays = [tf.TensorArray(dtype, steps) for dtype in (tf.float32, tf.int32, tf.int32)]
+        arrays = [tf.TensorArray(t, steps) for t in (tf.float32, tf.int32, tf.int32, *[tf.int32] * tta)]
         for i in tf.range(steps):
             part = slice(i * self.batch_size, (i + 1) * self.batch_size)
             images = tf.ensure_shape(self.images[part], [self.batch_size, *self.images.shape[1:]])
             labels = tf.ensure_shape(self.labels[part], [self.batch_size])
-            logits = self.model(self.statistics(images))
-            results = (objective.cross_entropy(logits, labels), objective.ranks(logits, labels),
-                       tf.argmax(logits, 1, tf.int32))
+            standardized = self.statistics(images)
+            logits = self.model(standardized)
+            results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32),
+                       objective.ranks(logits, labels)]
+            if tta:
+                results.append(objective.ranks(self._averaged(standardized, logits), labels))
             arrays = [a.write(i, r) for a, r in zip(arrays, results, strict=True)]
         return [a.concat() for a in arrays]
+
+    def _averaged(self, images, logits):
+        """The logits' weighted mean over all views; the images' own are given."""
+        views, shares = tf.stack(further_views(images, len(self.shares))), tf.constant(self.shares)
+        mean = shares[0] * logits
+        for view in tf.range(len(self.shares) - 1):  # one network in the program, however many views
+            mean += shares[view + 1] * self.model(tf.ensure_shape(views[view], images.shape))
+        return mean
+
+
+def further_views(images, count):
+    """The views after the image itself, in the order of `VIEWS`: `count` - 1 tensors like images [B, H, W, C]."""
+    height, width = images.shape[1:3]
+    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "reflect")
+    moved = [padded[:, place:place + height, place:place + width] for place in (0, 2)] if count > 2 else []
+    return [tf.reverse(images, [2]), *moved, *(tf.reverse(view, [2]) for view in moved)]

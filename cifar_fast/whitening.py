@@ -47,7 +47,7 @@ def kernel(images, statistics, shape, epsilon):
                          f"at most {2 * length}")
     values, vectors = np.linalg.eigh(covariance(images, statistics, side))
     leading = slice(None, -filters // 2 - 1, -1)
-    half = (vectors / np.sqrt(np.maximum(values, 0) + epsilon))[:, leading]
+    half = vectors[:, leading] / np.sqrt(np.maximum(values[leading], 0) + epsilon)
     return np.concatenate([half, -half], 1).reshape(shape).astype(np.float32)
 
 
