@@ -115,11 +115,15 @@ def record(benchmark, results, ratios, **more):
 
 
 def command():
-    """The line that started this process, as a shell would read it: `python -m benchmarks.augment --repeats=5`."""
+    """The line that started this process, as a shell would read it: `python -m benchmarks.augment --repeats=5`.
+
+    Records are for others: where the data lie on this machine is left out.
+    """
     main = sys.modules["__main__"]
     module = getattr(main, "__spec__", None)
     program = f"-m {module.name}" if module else sys.argv[0]
-    return " ".join(["python", program, *map(shlex.quote, sys.argv[1:])])
+    words = ["--data_dir=DATA" if word.startswith("--data_dir=") else word for word in sys.argv[1:]]
+    return " ".join(["python", program, *map(shlex.quote, words)])
 
 
 def write(path, benchmark, results, ratios, **more):

@@ -44,3 +44,10 @@ def training(units, filters, classes, size=32, channels=3):
     """FLOPs of one image's training step: forward, and both gradients but the first layer's by the images."""
     first = convolutions(units, filters, size, channels)[0].flops()
     return 3 * forward(units, filters, classes, size, channels) - first
+
+
+def epoch(config, planned, classes, shape):
+    """FLOPs of the training steps of an epoch (a `plan.Epoch`) of a `Config`, on images of shape (H, W, C)."""
+    side = planned.size or config.crop_size or shape[0]
+    images = planned.steps * config.batch_size
+    return images * training(config.units, config.filters, classes, side, shape[2])

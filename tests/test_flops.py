@@ -2,7 +2,8 @@
 import pytest
 import tensorflow as tf
 
-from cifar_fast import flops, resnet
+from cifar_fast import flops, plan, resnet
+from cifar_fast.config import Config
 
 
 @pytest.mark.parametrize("units, filters, size", [(3, 4, 32), (6, 8, 20), (12, 32, 32)])
@@ -20,3 +21,13 @@ def test_forward_equals_the_graphs_convolutions(units, filters, size):
 def test_the_original_network():
     assert flops.forward(12, 32, 10) / 2e6 == pytest.approx(235.5, abs=0.01)
     assert flops.training(12, 32, 10) / 1e9 == pytest.approx(1.4034, abs=1e-4)
+
+
+def test_epochs_count_whole_batches_of_their_own_size():
+    config = Config(units=6, filters=8, batch_size=32, epochs=2, image_sizes="20x1,26x1", crop_size=16)
+    first, second = plan.epochs(config, 100)
+    assert flops.epoch(config, first, 10, (32, 32, 3)) == 96 * flops.training(6, 8, 10, 20)
+    assert flops.epoch(config, second, 100, (32, 32, 1)) == 96 * flops.training(6, 8, 100, 26, 1)
+    plain = first._replace(size=None)
+    assert flops.epoch(config, plain, 10, (32, 32, 3)) == 96 * flops.training(6, 8, 10, 16)
+    assert flops.epoch(Config(units=6, filters=8), plain, 10, (28, 28, 1)) == 96 * flops.training(6, 8, 10, 28, 1)
