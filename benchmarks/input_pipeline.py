@@ -33,7 +33,7 @@ def main(_):
     config = Config(dataset=FLAGS.dataset, data_dir=FLAGS.data_dir, batch_size=FLAGS.batch_size, test_examples=100)
     data = trainer.load_data(config)
     ours = trainer.Trainer(config, devices.resolve(config.precision, config.xla), data)
-    order = (0, 0, len(data.train_images), FLAGS.batch_size)
+    order = pipeline.permutation(0, 0, len(data.train_images)), FLAGS.batch_size
 
     def drain(batches):
         begin, images = time.perf_counter(), 0

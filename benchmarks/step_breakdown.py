@@ -63,32 +63,32 @@ def _parts(ours, batch_size):
     """Median seconds of each part of a step; the update is what is left, with the gaps between programs."""
     engine = ours.engine
     indices = next(ours.batches(0)) if ours.resident else next(ours.batches(0))[0]
-    images, labels = engine.prepare.gathered(ours.data.train_images, ours.data.train_labels, indices, tf.constant(0))
+    batch = engine.prepare.gathered(ours.data.train_images, ours.data.train_labels, indices, tf.constant(0))
     data = tf.constant(ours.data.train_images), tf.constant(ours.data.train_labels)
     variables = ours.model.trainable_variables
 
     @tf.function(jit_compile=engine.compiled)
     def forward(images, step):
-        return engine.loss(images, labels, step)[0]
+        return engine.loss(batch._replace(images=images), step)[0]
 
     @tf.function(jit_compile=engine.compiled)
     def gradients(images, step):
         with tf.GradientTape() as tape:
-            loss = engine.loss(images, labels, step)[0]
+            loss = engine.loss(batch._replace(images=images), step)[0]
         return tape.gradient(loss, [v.value for v in variables])
 
     state = {"start": 0, "batches": ours.batches(0)}
 
     def steps(count=4):
-        if state["start"] + count > ours.steps_per_epoch:
+        if state["start"] + count > ours.plan[0].steps:
             state.update(start=0, batches=ours.batches(0))
         ours.train(state["batches"], 0, state["start"], count, np.zeros(3, np.float32))
         state["start"] += count
 
     programs = {
-        "gather and augment": (lambda: engine.prepare.gathered(*data, indices, tf.constant(1))[0].numpy(), 1),
-        "forward": (lambda: forward(images, tf.constant(0)).numpy(), 1),
-        "forward and backward": (lambda: [g.numpy() for g in gradients(images, tf.constant(0))][0], 1),
+        "gather and augment": (lambda: engine.prepare.gathered(*data, indices, tf.constant(1)).images.numpy(), 1),
+        "forward": (lambda: forward(batch.images, tf.constant(0)).numpy(), 1),
+        "forward and backward": (lambda: [g.numpy() for g in gradients(batch.images, tf.constant(0))][0], 1),
         "step": (steps, 4)}
     times = {name: [] for name in programs}
     for turn in range(REPEATS + 1):

@@ -1,10 +1,16 @@
-"""From stored examples to the network's input: gather, augment, standardize, in one compiled program."""
+"""From stored examples to the network's input: gather, augment, standardize, mix, resize, in one compiled program."""
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from cifar_fast import crops, mixing
 from cifar_fast.augment import Affine
+from cifar_fast.resize import resized
+
+# Each stage draws from (seed, epoch + its own number), so that none repeats another's draws.
+CROPS, MIXING, FLIP = 1 << 28, 2 << 28, 3 << 28
 
 
 @dataclass(frozen=True)
@@ -29,31 +35,64 @@ class Statistics:
         return (tf.cast(images, tf.float32) - self.mean) * (1 / self.deviation)
 
 
-class Preparation:
-    """A training batch: `prepare(images, indices, epoch)`.
+class Batch(NamedTuple):
+    """images: float32 [B, H, W, C]; labels: int32 [B]. Where images are mixed, the loss counts `shares` (float32
+    [B]) of a label and the rest of `others` (int32 [B]); else both are None."""
 
-    Images are uint8 [B, H, W, C], the examples named by `indices` (int32 [B], their places in the training
-    set); the result is float32 [B, H, W, C]. What an example looks like in an epoch depends on (seed, epoch,
-    index) alone: not on its place in the batch, the batch size, the step or the device.
+    images: tf.Tensor
+    labels: tf.Tensor
+    others: tf.Tensor | None = None
+    shares: tf.Tensor | None = None
+
+
+class Preparation:
+    """A training batch: `prepare(images, labels, indices, epoch, size)`, a `Batch`.
+
+    Images are uint8 [B, H, W, C], labels int32 [B], those of the examples named by `indices` (int32 [B], their
+    places in the training set); `size` is the side of the prepared images, None for what the augmentation leaves.
+    What an example looks like in an epoch depends on (seed, epoch, index) alone: not on its place in the batch, the
+    batch size, the step or the device. Mixing takes the partner from the batch.
     """
 
     def __init__(self, config, statistics):
-        self.seed, self.statistics = config.seed, statistics
+        self.config, self.statistics = config, statistics
         self.affine = Affine(
             rotation_range=config.rotation_range, width_shift_range=config.width_shift_range,
             height_shift_range=config.height_shift_range, shear_range=config.shear_range,
             zoom_range=config.zoom_range, horizontal_flip=config.horizontal_flip,
             vertical_flip=config.vertical_flip, fill_mode=config.fill_mode)
+        self.moves = self.affine != Affine(fill_mode=config.fill_mode)
 
     def augment(self, images, indices, epoch):
         """The augmented images, float32 on the 0 to 255 scale."""
-        return self.affine(images, tf.stack([self.seed, epoch]), indices)
+        config = self.config
+        if config.crop_padding or config.crop_size:
+            images = crops.pad_crop(images, self._seed(epoch + CROPS), indices, config.crop_padding, config.crop_fill,
+                                    config.crop_size or None)
+        if config.alternating_flip:
+            images = crops.alternating_flip(images, self._seed(FLIP), indices, epoch)
+        return self.affine(images, self._seed(epoch), indices) if self.moves else tf.cast(images, tf.float32)
 
     @tf.function(jit_compile=True)
-    def __call__(self, images, indices, epoch):
-        return self.statistics(self.augment(images, indices, epoch))
+    def __call__(self, images, labels, indices, epoch, size=None):
+        return self._prepared(images, labels, indices, epoch, size)
 
     @tf.function(jit_compile=True)
-    def gathered(self, images, labels, indices, epoch):
-        """The same from the whole training set: images uint8 [N, H, W, C], labels int32 [N] → images, labels."""
-        return self.statistics(self.augment(tf.gather(images, indices), indices, epoch)), tf.gather(labels, indices)
+    def gathered(self, images, labels, indices, epoch, size=None):
+        """The same from the whole training set: images uint8 [N, H, W, C], labels int32 [N]."""
+        return self._prepared(tf.gather(images, indices), tf.gather(labels, indices), indices, epoch, size)
+
+    def _prepared(self, images, labels, indices, epoch, size):
+        config = self.config
+        images = self.statistics(self.augment(images, indices, epoch))
+        if config.cutout:
+            images = crops.cutout(images, self._seed(epoch + CROPS), indices, config.cutout)
+        mix, alpha = (mixing.mixup, config.mixup) if config.mixup else (mixing.cutmix, config.cutmix)
+        others = shares = None
+        if alpha:
+            images, partners, shares = mix(images, self._seed(epoch + MIXING), indices, alpha)
+            others = tf.gather(labels, partners)
+        return Batch(images if size is None else resized(images, size), labels, others, shares)
+
+    def _seed(self, number):
+        return tf.stack([self.config.seed, number])

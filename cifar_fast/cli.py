@@ -99,7 +99,7 @@ def _evaluate(values):
     from cifar_fast.workdir import Workdir
     saved = define()
     saved(["cifar_fast", *Workdir.read_config(values["workdir"].value)])
-    places = {n: values[n].value for n in ("workdir", "data_dir", "precision", "xla") if values[n].present}
+    places = {n: values[n].value for n in ("workdir", "data_dir", "precision", "xla", "tta") if values[n].present}
     _start_tensorflow()
     from cifar_fast import train
     result = train.evaluate_saved(config_of(saved, **places), values["which"].value)
@@ -148,7 +148,7 @@ def _help(command):
         shown = ("dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed", "precision")
     else:
         lines += [f"cifar_fast {command}: {COMMANDS[command]}"]
-        shown = {"recipes": (), "evaluate": ("workdir", "data_dir", "precision", "xla"),
+        shown = {"recipes": (), "evaluate": ("workdir", "data_dir", "precision", "xla", "tta"),
                  "devices": ("precision", "xla")}.get(command)
         lines += _flag_help("which", "best", "which checkpoint: best or last") if command == "evaluate" else []
         lines += _flag_help("out", "augmentation.png", "the picture to write") if command == "augment" else []

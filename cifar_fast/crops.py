@@ -13,26 +13,30 @@ SHIFT, FLIP, CUTOUT = slice(0, 2), 2, slice(3, 5)
 WORDS = 6
 
 
-def pad_crop(images, seed, ids, padding, mode="reflect"):
-    """Moves each image by up to `padding` whole pixels either way along both axes, as if padded and cropped.
+def pad_crop(images, seed, ids, padding, mode="reflect", size=None):
+    """Pads each image by `padding` pixels on all sides and crops a window out of it.
 
     Args:
       seed: a pair of integers; ids: int32 [B], see `draws`. padding: pixels, at least 0.
       mode: what fills the border: "reflect" (mirrored about the edge pixel, as tf.pad does) or "zero".
+      size: the window's side in pixels; None: that of the image, which is then moved by up to `padding` pixels.
     Returns:
-      images, moved; each of the (2 · padding + 1)² shifts is as likely as any other.
+      the windows, [B, size, size, C]; each that fits into the padded image is as likely as any other.
     Raises:
-      ValueError: an unknown mode; padding negative, or not below the size with "reflect".
+      ValueError: an unknown mode; padding negative, or not below the size with "reflect"; a window below 1 pixel or
+        larger than the image.
     """
     height, width = images.shape[1:3]
+    if size is not None and not 1 <= size <= min(height, width):
+        raise ValueError(f"size={size}: must be from 1 to {min(height, width)} for {height}×{width} images")
     limit = min(height, width) - 1 if mode == "reflect" else max(height, width)
     if mode not in ("reflect", "zero"):
         raise ValueError(f"mode={mode!r}: must be reflect or zero")
     if not 0 <= padding <= limit:
         raise ValueError(f"padding={padding}: must be from 0 to {limit} for {height}×{width} images and mode {mode!r}")
-    shift = draws.scaled(draws.bits(seed, ids, WORDS)[:, SHIFT], 2 * padding + 1) - padding
-    rows, row_inside = _positions(height, shift[:, 0], mode)
-    columns, column_inside = _positions(width, shift[:, 1], mode)
+    words = draws.bits(seed, ids, WORDS)[:, SHIFT]
+    rows, row_inside = _window(height, size or height, words[:, 0], padding, mode)
+    columns, column_inside = _window(width, size or width, words[:, 1], padding, mode)
     starts = tf.range(tf.shape(images)[0])[:, None, None] * (height * width)
     flat = tf.reshape(images, [-1, images.shape[3]])
     moved = tf.gather(flat, starts + rows[:, :, None] * width + columns[:, None, :])
@@ -76,9 +80,10 @@ def cutout(images, seed, ids, size, fill=0):
     return tf.where(hidden[..., None], tf.cast(fill, images.dtype), images)
 
 
-def _positions(length, shift, mode):
-    """Where each pixel of an axis comes from, int32 [B, length], and whether that was inside."""
-    position = tf.range(length)[None] + shift[:, None]
+def _window(length, size, words, padding, mode):
+    """Where each pixel of a window's axis comes from, int32 [B, size], and whether that was inside."""
+    start = draws.scaled(words, length + 2 * padding - size + 1) - padding
+    position = tf.range(size)[None] + start[:, None]
     inside = (position >= 0) & (position < length)
     if mode == "reflect":
         return length - 1 - tf.abs(length - 1 - tf.abs(position)), inside

@@ -1,12 +1,12 @@
 """Mixtures of two images and their labels: mixup and cutmix.
 
-Both mix an image with its neighbour in the batch, the one before it (the batch is in random order already), and
-return (images, partners, weight): the loss of an example is
+Both mix an image with its partner in the batch and return (images, partners, weight): the loss of an example is
 
     weight · loss(prediction, labels) + (1 - weight) · loss(prediction, tf.gather(labels, partners))
 
-which `mixed_labels` gives as one label distribution. The weights depend on (seed, id) alone; the partner is the
-batch's, so a mixture depends on the batch too.
+which `mixed_labels` gives as one label distribution. Partners are the first and the second example of a batch, the
+third and the fourth, … (the batch is in random order already), each with a weight of its own from (seed, id): so a
+batch that is split over replicas in even shares is mixed as it would be on one. The last of an odd number stays alone.
 """
 import functools
 
@@ -84,8 +84,9 @@ def _quantiles(alpha):
 
 
 def _partners(images):
-    """The place before each one's own, the last for the first; int32 [B]."""
-    return tf.roll(tf.range(tf.shape(images)[0]), 1, 0)
+    """Who is mixed with whom: places in the batch, int32 [B]."""
+    count = tf.shape(images)[0]
+    return tf.minimum(tf.bitwise.bitwise_xor(tf.range(count), 1), count - 1)
 
 
 def _box(length, side, center):

@@ -6,8 +6,6 @@ saved iterator. Both kinds of pipeline deliver the same examples in the same ord
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast.errors import UserError
-
 RESIDENT_BYTES = 2 << 30  # auto keeps up to this on the device; CIFAR takes 150 MB
 PREFETCHED = 4  # batches: a fixed few, since autotuning may fill the memory with them
 
@@ -17,33 +15,22 @@ def permutation(seed, epoch, examples):
     return np.random.default_rng([seed, epoch]).permutation(examples).astype(np.int32)
 
 
-def steps_per_epoch(examples, batch_size):
-    """Full batches an epoch; the remainder is left out, another one each epoch.
+def index_batches(order, batch_size, start=0):
+    """The full batches of an order (int32 [n]) from step `start` on, as a dataset of int32 [batch_size].
 
-    Raises:
-      UserError: there are fewer examples than one batch.
-    """
-    if examples < batch_size:
-        raise UserError(f"--batch_size={batch_size}: there are only {examples} training images; "
-                        f"take a batch of at most {examples}")
-    return examples // batch_size
-
-
-def index_batches(seed, epoch, examples, batch_size, start=0):
-    """The epoch's batches from step `start` on, as a dataset of int32 [batch_size]."""
-    steps = steps_per_epoch(examples, batch_size)
-    order = permutation(seed, epoch, examples)[:steps * batch_size].reshape(steps, batch_size)
+    The remainder is left out, another one each epoch."""
+    steps = len(order) // batch_size
+    order = order[:steps * batch_size].reshape(steps, batch_size)
     return tf.data.Dataset.from_tensor_slices(order[start:]).with_options(_options())
 
 
-def image_batches(images, labels, *order):
+def image_batches(images, labels, order, batch_size, start=0):
     """The same batches with their examples: (indices int32 [B], images uint8 [B, H, W, C], labels int32 [B]).
 
     The arrays are indexed where they lie, so they may be a memory map larger than the memory; `PREFETCHED`
-    batches are all that is held. `order` is what `index_batches` takes.
+    batches are all that is held.
     """
-    batches = index_batches(*order)
-    batch_size = batches.element_spec.shape[0]
+    batches = index_batches(order, batch_size, start)
 
     def fetch(indices):
         fetched = tf.numpy_function(lambda i: (images[i], labels[i]), [indices], [images.dtype, labels.dtype])

@@ -7,9 +7,9 @@ from tqdm import tqdm
 class Progress:
     """Context manager over a whole run: `update` within an epoch, `epoch_done` at its end."""
 
-    def __init__(self, epochs, steps_per_epoch, batch_size, stream=None):
+    def __init__(self, epochs, batch_size, stream=None):
         self.stream = stream or sys.stdout
-        self.epochs, self.steps, self.batch_size = epochs, steps_per_epoch, batch_size
+        self.epochs, self.batch_size = epochs, batch_size
         self.bar = None
 
     def __enter__(self):
@@ -18,12 +18,12 @@ class Progress:
     def __exit__(self, *_):
         self._close()
 
-    def update(self, epoch, step, totals, steps_per_second):
-        """step: steps done in this epoch (from 0); totals: float32 [3] as `Engine.run` returns them."""
+    def update(self, epoch, step, steps, totals, steps_per_second):
+        """step: steps done of this epoch's `steps`; totals: float32 [3] as `Engine.run` returns them."""
         if not self.stream.isatty():
             return
         if self.bar is None:
-            self.bar = tqdm(total=self.steps, initial=step, file=self.stream, leave=False, unit="step",
+            self.bar = tqdm(total=steps, initial=step, file=self.stream, leave=False, unit="step",
                             desc=f"epoch {epoch + 1}/{self.epochs}",
                             bar_format="{desc} {percentage:3.0f}%|{bar:30}| {remaining} left{postfix}")
         loss, hits = totals[0] / (step * self.batch_size), totals[1] / (step * self.batch_size)

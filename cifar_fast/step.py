@@ -1,6 +1,6 @@
 """The training step, and the program that runs many of them a call.
 
-    indices ─► gather, augment, standardize ─► forward, loss, backward ─► update
+    indices ─► gather, augment, standardize ─► forward, loss, backward ─► update, average
                one XLA program                 XLA, or oneDNN's kernels
 
 The loop over steps is a TensorFlow loop: nothing is read back and no Python runs between steps.
@@ -18,12 +18,14 @@ class Engine:
       config: a `Config`. runtime: a `devices.Runtime`.
       model: a built `ResNet`. optimizer: a Keras optimizer.
       prepare: a `batch.Preparation`.
+      examples: N, the number of training images.
       images, labels: the training set, uint8 [N, H, W, C] and int32 [N], put on the device; None if the
         batches bring their images (`pipeline.image_batches`).
+      average: an `averages.Averages` of the model's variables, or None.
     """
 
-    def __init__(self, config, runtime, model, optimizer, prepare, images=None, labels=None):
-        self.model, self.prepare = model, prepare
+    def __init__(self, config, runtime, model, optimizer, prepare, examples, images=None, labels=None, average=None):
+        self.model, self.prepare, self.average = model, prepare, average
         self.l2, self.smoothing = config.l2, config.label_smoothing
         self.seed = config.seed
         self.rate = optimizer.learning_rate
@@ -32,58 +34,81 @@ class Engine:
         self.optimizer.build(model.trainable_variables)
         with tf.device(runtime.device):
             self.data = None if images is None else (tf.constant(images), tf.constant(labels))
+            # Under pruning: each example's last loss, and its weight in this epoch, 0 for those left out.
+            self.losses, self.weights = (
+                (tf.Variable(tf.zeros([examples])), tf.Variable(tf.ones([examples]))) if config.prune else (None, None))
         self.compiled = runtime.xla
         self.update = tf.function(self._update, jit_compile=True) if runtime.xla else self._update
 
     def variables(self):
-        """All that a checkpoint must hold, in the order of creation."""
-        return [*self.model.variables, *self.optimizer.variables]
+        """All that a checkpoint must hold: lists by name, in the order of creation."""
+        return {"model": self.model.variables, "optimizer": self.optimizer.variables,
+                "average": self.average.variables if self.average else [],
+                "pruning": [self.losses, self.weights] if self.losses is not None else []}
 
     @tf.function
-    def run(self, batches, epoch, start, steps, rates, totals):
+    def run(self, batches, epoch, first, start, steps, rates, totals, size=None):
         """Trains some steps of an epoch; one trace serves any number of them.
 
         Args:
           batches: an iterator of index batches (data on the device) or of image batches, at step `start`.
-          epoch, start, steps: int32 scalars; the first step's place in its epoch, and how many to take.
-          rates: float32 [steps an epoch], the learning rates of the whole epoch.
+          epoch, first, start, steps: int32 scalars: the steps of the run before this epoch, the first step's place
+            in the epoch, and how many to take.
+          rates: float32 [n], the learning rates of the epoch's steps, from its first on.
           totals: float32 [3], what `run` returned for the epoch so far, or zeros.
+          size: a Python integer, the side of the training images in pixels; None leaves theirs. One trace each.
         Returns:
           float32 [3]: sums over examples of the loss (L2 included), top-1 hits, top-5 hits.
         """
         for i in tf.range(start, start + steps):
-            totals += self._step(next(batches), epoch, epoch * tf.size(rates) + i, rates[i])
+            totals += self._step(next(batches), epoch, first + i, rates[i], size)
         return totals
 
-    def _step(self, batch, epoch, step, rate):
+    def _step(self, batch, epoch, step, rate, size):
         if self.data:
-            images, labels = self.prepare.gathered(*self.data, batch, epoch)
+            indices, batch = batch, self.prepare.gathered(*self.data, batch, epoch, size)
         else:
             indices, images, labels = batch
-            images = self.prepare(images, indices, epoch)
-        return self.update(images, labels, step, rate)
-
-    def loss(self, images, labels, step):
-        """The training loss of a batch, L2 included (float32 scalar), and its logits (float32 [B, K])."""
-        logits = self.model(images, seed=tf.stack([self.seed, step]), training=True)
-        loss = tf.reduce_mean(objective.cross_entropy(logits, labels, self.smoothing))
-        return loss + objective.l2_penalty(self.model.kernels(), self.l2), logits
-
-    def _update(self, images, labels, step, rate):
-        """images float32 [B, H, W, C], standardized; labels int32 [B]. Returns the step's share of the totals."""
-        gradients, totals = self._gradients(images, labels, step)
-        self._apply(gradients, rate)
+            batch = self.prepare(images, labels, indices, epoch, size)
+        weights = tf.gather(self.weights, indices) if self.weights is not None else None
+        totals, losses = self.update(batch, weights, step, rate)
+        if self.losses is not None:
+            self.losses.scatter_update(tf.IndexedSlices(losses, indices))
+        if self.average:
+            self.average.update(step)
         return totals
 
-    def _gradients(self, images, labels, step):
-        """The gradients of the loss (scaled, under float16), in the order of the variables, and the totals."""
+    def loss(self, batch, step, weights=None):
+        """What a step minimizes.
+
+        Args:
+          batch: a `batch.Batch`. step: int32 scalar. weights: float32 [B] of the examples' losses, None for ones.
+        Returns:
+          the loss, L2 included (float32 scalar); each example's cross-entropy (float32 [B]); logits (float32 [B, K]).
+        """
+        logits = self.model(batch.images, seed=tf.stack([self.seed, step]), training=True)
+        losses = objective.cross_entropy(logits, batch.labels, self.smoothing)
+        if batch.others is not None:
+            others = objective.cross_entropy(logits, batch.others, self.smoothing)
+            losses = batch.shares * losses + (1 - batch.shares) * others
+        loss = tf.reduce_mean(losses if weights is None else weights * losses)
+        return loss + objective.l2_penalty(self.model.kernels(), self.l2), losses, logits
+
+    def _update(self, batch, weights, step, rate):
+        """Trains on a `batch.Batch`. Returns the step's share of the totals, and each example's loss."""
+        gradients, totals, losses = self._gradients(batch, weights, step)
+        self._apply(gradients, rate)
+        return totals, losses
+
+    def _gradients(self, batch, weights, step):
+        """The gradients of the loss (scaled, under float16), in the order of the variables, totals, and losses."""
         with tf.GradientTape() as tape:
-            loss, logits = self.loss(images, labels, step)
+            loss, losses, logits = self.loss(batch, step, weights)
             minimized = self.optimizer.scale_loss(loss) if self.scaled else loss
         gradients = tape.gradient(minimized, [v.value for v in self.model.trainable_variables])
-        ranks, examples = objective.ranks(logits, labels), tf.cast(tf.size(labels), tf.float32)
+        ranks, examples = objective.ranks(logits, batch.labels), tf.cast(tf.size(batch.labels), tf.float32)
         hits = [tf.reduce_sum(tf.cast(ranks < k, tf.float32)) for k in (1, 5)]
-        return gradients, tf.stack([loss * examples, *hits])
+        return gradients, tf.stack([loss * examples, *hits]), losses
 
     def _apply(self, gradients, rate):
         self.rate.assign(rate)

@@ -10,13 +10,15 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import checkpoint, devices, pipeline, report, trainer
+from cifar_fast import checkpoint, devices, plan, report, trainer
 from cifar_fast.batch import Preparation, Statistics
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.progress import Progress
+from cifar_fast.summary import summarize
 from cifar_fast.workdir import Workdir, peak_memory_mib
 
+COUNTERS = ("epoch", "step", "seconds", "compile_seconds", "best", "wall_before")  # saved beside the variables
 SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at signals, checkpoints and progress
 
 
@@ -29,7 +31,7 @@ def run(config):
     """
     started = time.perf_counter()
     data = trainer.load_data(config)
-    pipeline.steps_per_epoch(len(data.train_images), config.batch_size)
+    plan.epochs(config, len(data.train_images))
     runtime = devices.resolve(config.precision, config.xla)
     # What auto came to belongs to the run: going on elsewhere must not change the arithmetic unseen.
     config = dataclasses.replace(config, precision=runtime.precision, xla="on" if runtime.xla else "off")
@@ -52,19 +54,29 @@ def evaluate_saved(config, which="best"):
     arrays, meta = (checkpoint.load_best if which == "best" else checkpoint.load_last)(folder)
     data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
     model = trainer.build_model(config, runtime, data)
-    _restore(model.variables, arrays)
-    result = trainer.build_evaluator(config, model, data)()
+    if "average-000" in arrays:  # then that is what the run evaluated: one vector, see averages.Averages
+        ends = np.cumsum([np.prod(v.shape, dtype=int) for v in model.variables])[:-1]
+        parts = np.split(arrays["average-000"], ends)
+        arrays = _arrays("model", [p.reshape(v.shape) for p, v in zip(parts, model.variables, strict=True)])
+    _restore("model", model.variables, arrays)
+    result = trainer.build_evaluator(config, model, data)(tta=True)
     return {"checkpoint": which, "epoch": meta["epoch"], "examples": len(data.test_images), "loss": result.loss,
-            "accuracy": result.accuracy, "top5": result.top5, "weights_sha256": trainer.weights_sha256(model)}
+            "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta, "tta_accuracy": result.tta_accuracy,
+            "tta_top5": result.tta_top5, "weights_sha256": trainer.weights_sha256(model)}
 
 
 def draw_augmentation(config, data, path, images=12, views=7):
     """Writes a picture: some training images, each with `views` augmentations of it, one an epoch."""
     indices = np.arange(min(images, len(data.train_images)), dtype=np.int32)
     before = data.train_images[indices]
-    prepare = Preparation(config, Statistics.of(before, "channel"))
-    after = [prepare.augment(before, indices, epoch).numpy() for epoch in range(views)]
-    report.augmentation_sheet(before, np.stack(after, 1), path)
+    statistics = Statistics.of(data.train_images, "channel")
+    prepare, labels = Preparation(config, statistics), data.train_labels[indices]
+    after = np.stack([prepare(before, labels, indices, tf.constant(epoch)).images for epoch in range(views)], 1)
+    after = after * statistics.deviation + statistics.mean
+    frame = [(b - a) // 2 for b, a in zip(before.shape[1:3], after.shape[2:4], strict=True)]  # around smaller crops
+    after = np.pad(after, ((0, 0), (0, 0), *((f, b - a - f) for f, b, a in zip(
+        frame, before.shape[1:3], after.shape[2:4], strict=True)), (0, 0)))
+    report.augmentation_sheet(before, after, path)
 
 
 class Run:
@@ -73,10 +85,12 @@ class Run:
     def __init__(self, config, runtime, data, workdir, started):
         self.config, self.runtime, self.data, self.workdir, self.started = config, runtime, data, workdir, started
         self.trainer = trainer.Trainer(config, runtime, data)
-        self.steps = self.trainer.steps_per_epoch
+        self.plan = self.trainer.plan
         self.epoch = self.step = 0
-        self.totals, self.seconds, self.best = np.zeros(3, np.float32), 0.0, -1.0
-        self.first_step_seconds = self.steps_per_second = self.result = None
+        self.totals, self.seconds, self.compile_seconds = np.zeros(3, np.float32), 0.0, 0.0  # of this epoch
+        self.best, self.wall_before = -1.0, 0.0
+        self.size = self.rate = self.first_call = None  # the image size of the running program, its steps a second
+        self.first_step_seconds = None
         self.restore()
 
     def restore(self):
@@ -88,37 +102,54 @@ class Run:
         path, arrays, meta, problems = found
         for problem in problems:
             print(f"passed over: {problem}", flush=True)
-        _restore(self.trainer.engine.variables(), arrays)
+        for name, variables in self.trainer.engine.variables().items():
+            _restore(name, variables, arrays)
         self.totals = arrays["totals"]
-        self.epoch, self.step, self.seconds, self.best = (meta[k] for k in ("epoch", "step", "seconds", "best"))
+        for name in COUNTERS:
+            setattr(self, name, meta[name])
         print(f"going on from {path.name}: {self.epoch} epochs and {self.step} steps are done", flush=True)
 
     def save(self):
-        arrays = _arrays(self.trainer.engine.variables()) | {"totals": self.totals}
-        meta = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "best": self.best,
-                "metrics": self.metrics}
-        checkpoint.save(self.workdir.checkpoints, self.epoch * self.steps + self.step, arrays, meta)
+        arrays = {"totals": self.totals}
+        for name, variables in self.trainer.engine.variables().items():
+            arrays |= _arrays(name, variables)
+        meta = {name: getattr(self, name) for name in COUNTERS}
+        meta |= {"metrics": self.metrics, "wall_before": self.wall_seconds()}
+        done = self.epoch < len(self.plan) and self.plan[self.epoch].first_step + self.step or self.trainer.steps
+        checkpoint.save(self.workdir.checkpoints, done, arrays, meta)
+
+    def wall_seconds(self):
+        """Seconds since the command began, and those of the commands before it that this one goes on from."""
+        return self.wall_before + time.perf_counter() - self.started
 
     def fit(self, signals):
         """Trains until the last epoch is done (True), or a signal has stopped it and all is saved (False)."""
         self.workdir.write_environment(self.environment())
         if not self.epoch and not self.step:
             draw_augmentation(self.config, self.data, self.workdir.plots / "augmentation.png")
-        with Progress(self.config.epochs, self.steps, self.config.batch_size) as progress:
-            while self.epoch < self.config.epochs:
+        with Progress(self.config.epochs, self.config.batch_size) as progress:
+            while self.epoch < self.config.epochs and not self.reached():
                 if not self.train_epoch(signals, progress):
                     self.save()
                     return False
                 self.end_epoch(progress)
         return True
 
+    def reached(self):
+        """Whether an evaluation has come to the target accuracy."""
+        target = self.config.target_accuracy
+        return target > 0 and any(line.get("test_accuracy", 0) >= target for line in self.metrics)
+
     def train_epoch(self, signals, progress):
         """The rest of the current epoch. False if a signal came before its end."""
-        batches, saved = self.trainer.batches(self.epoch, self.step), time.perf_counter()
-        while self.step < self.steps:
+        planned, saved = self.plan[self.epoch], time.perf_counter()
+        batches = self.trainer.batches(self.epoch, self.step)
+        if planned.size != self.size:
+            self.size, self.rate, self.first_call = planned.size, None, None  # another program
+        while self.step < planned.steps:
             if signals.caught:
                 return False
-            steps = min(self.steps_a_call(), self.steps - self.step)
+            steps = min(self.steps_a_call(), planned.steps - self.step)
             begin = time.perf_counter()
             totals = self.trainer.train(batches, self.epoch, self.step, steps, self.totals)
             elapsed = time.perf_counter() - begin
@@ -126,64 +157,87 @@ class Run:
                 raise UserError(f"the loss is not finite in epoch {self.epoch + 1}, between steps {self.step + 1} and "
                                 f"{self.step + steps}; the last good checkpoint is kept in "
                                 f"{self.workdir.checkpoints}; lower --learning_rate and start in another --workdir")
-            self.totals, self.seconds, self.step = totals, self.seconds + elapsed, self.step + steps
-            if self.first_step_seconds is None:
-                self.first_step_seconds = time.perf_counter() - self.started
-            else:
-                self.steps_per_second = steps / elapsed
-            progress.update(self.epoch, self.step, self.totals, self.steps_per_second)
-            if time.perf_counter() - saved > self.config.checkpoint_every and self.step < self.steps:
+            self.totals, self.step = totals, self.step + steps
+            self.count_time(steps, elapsed)
+            progress.update(self.epoch, self.step, planned.steps, self.totals, self.rate)
+            if time.perf_counter() - saved > self.config.checkpoint_every and self.step < planned.steps:
                 self.save()
                 saved = time.perf_counter()
         return True
 
     def steps_a_call(self):
-        if self.steps_per_second is None:
+        if self.rate is None:
             return 1  # the first call compiles, the second measures
-        return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.steps_per_second))
+        return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.rate))
+
+    def count_time(self, steps, seconds):
+        """Adds a call's time to the epoch's. What a program's first call took beyond a usual step was compilation."""
+        self.seconds += seconds
+        if self.first_step_seconds is None:
+            self.first_step_seconds = time.perf_counter() - self.started
+        if self.first_call is None:
+            self.first_call = seconds
+            return
+        if self.rate is None:
+            compiling = min(max(0.0, self.first_call - seconds / steps), self.seconds)
+            self.seconds, self.compile_seconds = self.seconds - compiling, self.compile_seconds + compiling
+        self.rate = steps / seconds
 
     def end_epoch(self, progress):
         """Evaluates, writes the epoch's line, then its checkpoint, from which the lines are rewritten on resuming."""
-        config, examples = self.config, self.steps * self.config.batch_size
+        config, planned = self.config, self.plan[self.epoch]
+        examples = planned.steps * config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
-        line = {"epoch": self.epoch + 1, "step": (self.epoch + 1) * self.steps, "loss": loss, "accuracy": hits,
+        line = {"epoch": self.epoch + 1, "step": planned.first_step + planned.steps, "loss": loss, "accuracy": hits,
                 "top5": hits5, "learning_rate": float(self.trainer.rates(self.epoch)[-1]),
-                "seconds": round(self.seconds, 3), "images_per_second": round(examples / self.seconds, 1)}
+                "seconds": round(self.seconds, 3), "compile_seconds": round(self.compile_seconds, 3),
+                "images_per_second": round(examples / self.seconds, 1), "pflop": self.trainer.flop(self.epoch) / 1e15}
+        if planned.size:
+            line["image_size"] = planned.size
         if (self.epoch + 1) % config.eval_every == 0 or self.epoch + 1 == config.epochs:
-            begin = time.perf_counter()
-            self.result = result = self.trainer.evaluate()
-            line |= {"test_loss": result.loss, "test_accuracy": result.accuracy, "test_top5": result.top5,
-                     "test_seconds": round(time.perf_counter() - begin, 3)}
+            with self.trainer.averaged():
+                self.evaluate(line)
         self.workdir.append_metrics(line)
         self.metrics.append(line)
         progress.epoch_done(line)
-        self.epoch, self.step, self.seconds, self.totals = self.epoch + 1, 0, 0.0, np.zeros(3, np.float32)
-        if line.get("test_accuracy", -1.0) > self.best:
-            self.best = line["test_accuracy"]
-            checkpoint.save_best(self.workdir.checkpoints, _arrays(self.trainer.model.variables),
-                                 {"epoch": self.epoch, "accuracy": self.best})
+        self.epoch, self.step, self.seconds, self.compile_seconds = self.epoch + 1, 0, 0.0, 0.0
+        self.totals = np.zeros(3, np.float32)
         self.save()
 
+    def evaluate(self, line):
+        """Adds an evaluation to an epoch's line, and keeps the weights if they are the best so far."""
+        begin = time.perf_counter()
+        result = self.trainer.evaluate()
+        line |= {"test_loss": result.loss, "test_accuracy": result.accuracy, "test_top5": result.top5,
+                 "test_seconds": round(time.perf_counter() - begin, 3)}
+        if result.accuracy > self.best:
+            self.best = result.accuracy
+            checkpoint.save_best(self.workdir.checkpoints, _arrays("model", self.trainer.model.variables),
+                                 {"epoch": self.epoch + 1, "accuracy": self.best})
+
     def finish(self):
-        """Writes summary and pictures, and prints the table."""
-        result = self.result or self.trainer.evaluate()  # a finished run, called again, has none yet
-        seconds = float(np.median([m["seconds"] for m in self.metrics]))
-        summary = {
-            "test_accuracy": result.accuracy, "test_top5": result.top5, "test_loss": result.loss,
-            "evaluated_on": "validation" if self.config.validation_examples else "test",
-            "parameters": self.trainer.model.count_params(), "epochs": self.config.epochs,
-            "seconds_per_epoch": seconds, "images_per_second": self.steps * self.config.batch_size / seconds,
-            "first_step_seconds": self.first_step_seconds, "peak_memory_mib": peak_memory_mib(),
-            "precision": self.runtime.precision, "versions": self.environment()["versions"],
-            "weights_sha256": trainer.weights_sha256(self.trainer.model)}
+        """The final evaluation, summary and pictures; prints the table."""
+        with self.trainer.averaged():
+            begin = time.perf_counter()
+            result = self.trainer.evaluate(tta=True)
+            evaluation_seconds = time.perf_counter() - begin
+            digest = trainer.weights_sha256(self.trainer.model)
+        done = {"parameters": self.trainer.model.count_params(), "precision": self.runtime.precision,
+                "first_step_seconds": self.first_step_seconds, "peak_memory_mib": peak_memory_mib(),
+                "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,
+                "versions": self.environment()["versions"]}
+        summary = summarize(self.config, self.metrics, result, evaluation_seconds) | done
         classes = len(self.data.class_names)
         matrix = np.zeros((classes, classes), np.int64)
         np.add.at(matrix, (self.data.test_labels, result.predictions), 1)
         report.curves(self.metrics, self.workdir.plots / "curves.png")
         report.confusion(matrix, self.data.class_names, self.workdir.plots / "confusion.png")
         self.workdir.write_summary(summary)
+        tta = f" ({summary['tta']} TTA: {result.tta_accuracy:.2%}, {result.tta_top5:.2%})" if summary["tta"] else ""
         print(f"\n{report.format_table(self.metrics)}\n\n{summary['evaluated_on']} accuracy {result.accuracy:.2%}, "
-              f"top-5 {result.top5:.2%}; {seconds:.1f} s an epoch, {summary['images_per_second']:,.0f} images/s\n"
+              f"top-5 {result.top5:.2%}{tta}; {summary['clock_seconds']:,.0f} s by the clock, "
+              f"{summary['pflop']:.3g} PFLOP; {summary['seconds_per_epoch']:.1f} s an epoch, "
+              f"{summary['images_per_second']:,.0f} images/s\n"
               f"summary.json, metrics.jsonl and plots/ are in {self.workdir.path}", flush=True)
 
     def environment(self):
@@ -212,16 +266,16 @@ class Signals:
         self.__exit__()
 
 
-def _arrays(variables):
+def _arrays(name, variables):
     """Named by order of creation: Keras's own names count the layers that the process has made before."""
-    return {f"variable-{i:03d}": v.numpy() for i, v in enumerate(variables)}
+    return {f"{name}-{i:03d}": np.asarray(v) for i, v in enumerate(variables)}
 
 
-def _restore(variables, arrays):
-    """Assigns `_arrays`' arrays; extra ones (the optimizer's, when only a model is wanted) are left."""
+def _restore(name, variables, arrays):
+    """Assigns the arrays that `_arrays` gave that name."""
     for i, variable in enumerate(variables):
-        array = arrays.get(f"variable-{i:03d}")
+        array = arrays.get(f"{name}-{i:03d}")
         if array is None or array.shape != tuple(variable.shape):
-            raise UserError(f"the checkpoint has nothing of shape {tuple(variable.shape)} for {variable.path}: "
+            raise UserError(f"the checkpoint has nothing of shape {tuple(variable.shape)} for {variable.name}: "
                             "it was made with another network or optimizer; use another --workdir")
         variable.assign(array)

@@ -1,4 +1,4 @@
-"""Statistics against NumPy, and that a prepared example depends on its index and the epoch alone."""
+"""Statistics against NumPy, that a prepared example depends on its index and the epoch alone, and the stages' order."""
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,13 +22,50 @@ def test_constant_images_do_not_divide_by_zero():
     assert np.isfinite(Statistics.of(np.zeros((2, 4, 4, 3), np.uint8), "channel")(np.zeros((1, 4, 4, 3)))).all()
 
 
-def test_an_example_looks_the_same_in_any_batch():
-    images = tiny.data().train_images
-    prepare = Preparation(tiny.config(), Statistics.of(images, "channel"))
-    order = np.array([5, 9, 2, 7], np.int32)
-    one = prepare(images[order], order, tf.constant(3)).numpy()
-    other = prepare(images[order[::-1]], order[::-1].copy(), tf.constant(3)).numpy()
-    np.testing.assert_array_equal(one, other[::-1])
-    small = prepare(images[order[:2]], order[:2], tf.constant(3)).numpy()
-    np.testing.assert_array_equal(one[:2], small)
-    assert not np.array_equal(one, prepare(images[order], order, tf.constant(4)).numpy())
+RECIPES = {
+    "the original's": {},
+    "the fast ones'": dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,
+                           vertical_flip=False, crop_padding=2, alternating_flip=True, cutout=8),
+    "smaller crops": dict(crop_padding=2, crop_size=24, crop_fill="zero"),
+}
+
+
+def prepared(config, order, epoch, size=None):
+    data = tiny.data()
+    prepare = Preparation(config, Statistics.of(data.train_images, "channel"))
+    order = np.array(order, np.int32)
+    return prepare(data.train_images[order], data.train_labels[order], order, tf.constant(epoch), size)
+
+
+@pytest.mark.parametrize("changes", RECIPES.values(), ids=RECIPES)
+def test_an_example_looks_the_same_in_any_batch(changes):
+    config = tiny.config(**changes)
+    one = prepared(config, [5, 9, 2, 7], 3).images.numpy()
+    np.testing.assert_array_equal(one, prepared(config, [7, 2, 9, 5], 3).images[::-1])
+    np.testing.assert_array_equal(one[:2], prepared(config, [5, 9], 3).images)
+    assert not np.array_equal(one, prepared(config, [5, 9, 2, 7], 4).images)
+    assert one.shape[1] == config.crop_size or 32
+
+
+def test_nothing_asked_for_leaves_the_pixels():
+    data, order = tiny.data(), [3, 4]
+    plain = prepared(tiny.config(**{k: 0.0 for k in RECIPES["the fast ones'"] if k.endswith("range")},
+                                 horizontal_flip=False, vertical_flip=False), order, 0).images
+    np.testing.assert_allclose(plain, Statistics.of(data.train_images, "channel")(data.train_images[order]), atol=1e-5)
+
+
+def test_images_are_resized_after_all_else():
+    full, small = (prepared(tiny.config(), [1, 2], 0, size).images for size in (None, 20))
+    np.testing.assert_allclose(small, tf.image.resize(full, [20, 20], antialias=True), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_mixing_says_whose_label_counts_how_much(kind):
+    order = [1, 2, 3, 4]
+    plain, mixed = prepared(tiny.config(), order, 0), prepared(tiny.config(**{kind: 1.0}), order, 0)
+    assert plain.others is None and plain.shares is None
+    np.testing.assert_array_equal(mixed.others, np.array(plain.labels)[[1, 0, 3, 2]])
+    if kind == "mixup":
+        share = mixed.shares.numpy()[:, None, None, None]
+        expected = share * plain.images + (1 - share) * plain.images.numpy()[[1, 0, 3, 2]]
+        np.testing.assert_allclose(mixed.images, expected, atol=1e-5)

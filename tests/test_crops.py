@@ -27,6 +27,17 @@ def test_a_crop_is_one_of_the_padded_images_windows_and_all_come_up(mode):
     assert which.any(1).all()
 
 
+def test_a_smaller_crop_is_a_window_of_its_size():
+    images = pictures()
+    cropped = crops.pad_crop(tf.constant(images), SEED, IDS, 1, "reflect", 4).numpy()
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    windows = np.stack([padded[:, r:r + 4, c:c + 4] for r in range(6) for c in range(4)])
+    which = (windows == cropped).all((2, 3, 4))
+    assert which.any(0).all() and which.any(1).all()
+    with pytest.raises(ValueError, match="size=6: must be from 1 to 5"):
+        crops.pad_crop(tf.constant(images), SEED, IDS, 1, "reflect", 6)
+
+
 def test_reflected_crops_need_less_than_the_size_and_zero_ones_may_leave_nothing():
     with pytest.raises(ValueError, match="padding=5: must be from 0 to 4"):
         crops.pad_crop(tf.constant(pictures()), SEED, IDS, 5)

@@ -12,10 +12,17 @@ IMAGES = np.random.default_rng(0).uniform(1, 2, (400, 6, 8, 3)).astype(np.float3
 
 def test_mixup_is_the_weighted_sum():
     mixed, partners, weight = (t.numpy() for t in mixing.mixup(tf.constant(IMAGES), SEED, IDS, 0.4))
-    np.testing.assert_array_equal(partners, np.roll(np.arange(400), 1))
+    np.testing.assert_array_equal(partners, np.arange(400) + np.tile([1, -1], 200))
     share = weight[:, None, None, None]
     np.testing.assert_allclose(mixed, share * IMAGES + (1 - share) * IMAGES[partners], rtol=1e-6)
     assert weight.min() >= 0 and weight.max() <= 1 and len(np.unique(weight)) > 350
+
+
+def test_shares_of_a_batch_are_mixed_as_the_whole_is():
+    whole, shares = mixing.mixup(tf.constant(IMAGES), SEED, IDS)[0], [slice(0, 100), slice(100, 400)]
+    for share in shares:
+        np.testing.assert_array_equal(mixing.mixup(tf.constant(IMAGES[share]), SEED, IDS[share])[0], whole[share])
+    np.testing.assert_array_equal(mixing.mixup(tf.constant(IMAGES[:3]), SEED, IDS[:3])[1], [1, 0, 2])
 
 
 def test_cutmix_pastes_a_box_and_says_its_share():

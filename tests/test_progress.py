@@ -15,9 +15,9 @@ class Terminal(io.StringIO):
 
 
 def run(stream, line):
-    with Progress(5, 10, 16, stream) as progress:
-        progress.update(1, 4, np.array([96.0, 16, 32]), None)
-        progress.update(1, 8, np.array([192.0, 32, 64]), 2.5)
+    with Progress(5, 16, stream) as progress:
+        progress.update(1, 4, 10, np.array([96.0, 16, 32]), None)
+        progress.update(1, 8, 10, np.array([192.0, 32, 64]), 2.5)
         progress.epoch_done(line)
     return stream.getvalue()
 

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
+from cifar_fast.batch import Batch
+
 
 def run(ours, calls):
     """Trains the first epoch in calls of the given lengths."""
@@ -37,17 +39,18 @@ def test_streamed_batches_train_to_the_same_bits():
 def test_resident_and_streamed_images_are_the_same_bits():
     ours = tiny.make_trainer()
     indices = next(ours.batches(0))
-    images, labels = ours.engine.prepare.gathered(*ours.engine.data, indices, tf.constant(0))
-    streamed = ours.engine.prepare(ours.data.train_images[indices], indices, tf.constant(0))
-    np.testing.assert_array_equal(images, streamed)
-    np.testing.assert_array_equal(labels, ours.data.train_labels[indices])
+    batch = ours.engine.prepare.gathered(*ours.engine.data, indices, tf.constant(0))
+    labels = ours.data.train_labels[indices]
+    streamed = ours.engine.prepare(ours.data.train_images[indices], labels, indices, tf.constant(0))
+    np.testing.assert_array_equal(batch.images, streamed.images)
+    np.testing.assert_array_equal(batch.labels, labels)
 
 
 def test_xla_gives_the_same_losses():
     # At a small rate: training is chaotic, and a rounding of 1e-7 grows threefold a step at ten times this rate.
     # Adam would amplify it at once, since it divides gradients that are mere rounding by their size.
-    plain, compiled = (tiny.losses(tiny.make_trainer(xla=xla, dropout=0.1, optimizer="sgd", learning_rate=3e-4), 20)
-                       for xla in ("off", "on"))
+    changes = dict(dropout=0.1, epochs=4, optimizer="sgd", learning_rate=3e-4)
+    plain, compiled = (tiny.losses(tiny.make_trainer(xla=xla, **changes), 20) for xla in ("off", "on"))
     np.testing.assert_allclose(compiled, plain, atol=1e-4)
 
 
@@ -55,7 +58,7 @@ def program(precision, stage="hlo"):
     """The text of the whole compiled update; getting it fails if any operation can't be compiled."""
     ours = tiny.make_trainer(xla="on", precision=precision, dropout=0.1)
     images = tf.zeros([16, 32, 32, 3])
-    arguments = images, tf.zeros([16], tf.int32), tf.constant(0), tf.constant(1e-3)
+    arguments = Batch(images, tf.zeros([16], tf.int32)), None, tf.constant(0), tf.constant(1e-3)
     ours.engine.update(*arguments)
     return ours.engine.update.experimental_get_compiler_ir(*arguments)(stage=stage)
 
@@ -79,18 +82,18 @@ def test_an_overflow_skips_the_update_and_halves_the_scale():
     before = [v.numpy() for v in ours.model.trainable_variables]
     images = tf.zeros([16, 32, 32, 3]).numpy()
     images[3] = 7e4  # beyond float16's 65504, so the first convolution is infinite
-    engine.update(tf.constant(images), tf.zeros([16], tf.int32), tf.constant(0), tf.constant(1e-3))
+    engine.update(Batch(tf.constant(images), tf.zeros([16], tf.int32)), None, tf.constant(0), tf.constant(1e-3))
     assert float(engine.optimizer.dynamic_scale) == 2.0**14
     for old, variable in zip(before, ours.model.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, variable)
-    engine.update(tf.zeros([16, 32, 32, 3]), tf.zeros([16], tf.int32), tf.constant(1), tf.constant(1e-3))
+    engine.update(Batch(tf.zeros([16, 32, 32, 3]), tf.zeros([16], tf.int32)), None, tf.constant(1), tf.constant(1e-3))
     assert not np.array_equal(before[-1], ours.model.trainable_variables[-1])
     assert all(np.isfinite(v.numpy()).all() for v in ours.model.trainable_variables)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_follows_float32(precision):
-    exact, mixed = (tiny.losses(tiny.make_trainer(precision=p, dropout=0.0, filters=8), 20)
+    exact, mixed = (tiny.losses(tiny.make_trainer(precision=p, epochs=4, dropout=0.0, filters=8), 20)
                     for p in ("float32", precision))
     np.testing.assert_allclose(mixed[:10].mean(), exact[:10].mean(), rtol=0.02)
     np.testing.assert_allclose(mixed[10:].mean(), exact[10:].mean(), rtol=0.04)
@@ -112,7 +115,7 @@ def test_adam_step_equals_kerass_own():
     expected = [v.numpy() for v in model.trainable_variables]
     for variable, old in zip(model.trainable_variables, weights, strict=True):
         variable.assign(old)
-    totals = engine.update(images, labels, tf.constant(0), tf.constant(1e-3))
+    totals, _ = engine.update(Batch(images, labels), None, tf.constant(0), tf.constant(1e-3))
     np.testing.assert_allclose(totals[0] / 16, loss, rtol=1e-5)
     for variable, value in zip(model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, rtol=1e-4, atol=1e-6)

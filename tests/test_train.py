@@ -24,7 +24,7 @@ def result(workdir):
     """What must be equal between runs: the digest, and the metrics without their clocks."""
     summary = json.loads((workdir / "summary.json").read_text())
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    clocks = {"seconds", "images_per_second", "test_seconds"}
+    clocks = {"seconds", "compile_seconds", "images_per_second", "test_seconds"}
     return summary["weights_sha256"], [{k: v for k, v in line.items() if k not in clocks} for line in lines]
 
 
@@ -79,8 +79,55 @@ def test_sigterm_saves_and_says_how_to_go_on(uninterrupted, tmp_path):
     assert result(workdir) == result(uninterrupted)
 
 
+PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,
+             vertical_flip=False, epochs=4, steps_per_call=1, checkpoint_every=0.0)
+TRICKS = {
+    "lookahead": PLAIN | dict(
+        optimizer="muon", learning_rate=0.1, schedule="one_cycle", image_sizes="16x2,32x2", average="lookahead",
+        average_every=2, prune=0.4, prune_first=1, crop_padding=2, alternating_flip=True, cutout=8, mixup=0.3,
+        stochastic_depth=0.2, label_smoothing=0.1, tta="mirror"),
+    "ema": PLAIN | dict(
+        optimizer="sgd", weight_decay=0.01, crop_size=24, cutmix=1.0, average="ema", whitening=True, tta="translate",
+        norm_momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("tricks", TRICKS.values(), ids=TRICKS)
+def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+    train.run(tiny.config(workdir=str(tmp_path / "whole"), **tricks))
+    real, calls = train.trainer.Trainer.train, []
+
+    def cut(self, *arguments):
+        calls.append(arguments)
+        if len(calls) in (4, 9):
+            raise RuntimeError("cut")
+        return real(self, *arguments)
+
+    monkeypatch.setattr(train.trainer.Trainer, "train", cut)
+    config = tiny.config(workdir=str(tmp_path / "cut"), **tricks)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="cut"):
+            train.run(config)
+    train.run(config)
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+    summary = json.loads((tmp_path / "cut/summary.json").read_text())
+    evaluated = train.evaluate_saved(config, "last")
+    assert (evaluated["weights_sha256"], evaluated["tta_accuracy"]) == (
+        summary["weights_sha256"], summary["tta_accuracy"])
+
+
+def test_a_target_stops_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+    config = tiny.config(workdir=str(tmp_path), epochs=5, target_accuracy=0.01)
+    for _ in range(2):  # called again, it is finished already
+        train.run(config)
+        summary = json.loads((tmp_path / "summary.json").read_text())
+        assert summary["epochs"] == 1 and summary["seconds_to_target"] > 0
+
+
 def test_a_run_with_other_flags_is_refused_by_name(uninterrupted):
-    done = subprocess.run(command(uninterrupted, "--learning_rate=0.5"), capture_output=True, text=True)
+    done = subprocess.run(command(uninterrupted, "--learning_rate=0.5"), capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "--learning_rate: 0.001 there, 0.5 now" in done.stderr
 

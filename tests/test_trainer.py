@@ -6,11 +6,11 @@ from cifar_fast import trainer
 
 
 def test_a_few_epochs_lower_the_loss():
-    ours = tiny.make_trainer(filters=8, dropout=0.0, learning_rate=3e-3, train_examples=320)
+    ours = tiny.make_trainer(filters=8, dropout=0.0, learning_rate=3e-3, train_examples=320, epochs=4)
     losses = []
     for epoch in range(4):
-        totals = ours.train(ours.batches(epoch), epoch, 0, ours.steps_per_epoch, np.zeros(3, np.float32))
-        losses.append(totals[0] / (ours.steps_per_epoch * 16))
+        totals = ours.train(ours.batches(epoch), epoch, 0, ours.plan[0].steps, np.zeros(3, np.float32))
+        losses.append(totals[0] / (ours.plan[0].steps * 16))
     assert losses[-1] < losses[0] - 0.2
 
 

@@ -27,7 +27,7 @@ def losses(ours, steps):
     found, epoch, start = [], 0, 0
     batches = ours.batches(0)
     for _ in range(steps):
-        if start == ours.steps_per_epoch:
+        if start == ours.plan[0].steps:
             epoch, start, batches = epoch + 1, 0, ours.batches(epoch + 1)
         found.append(ours.train(batches, epoch, start, 1, np.zeros(3, np.float32))[0] / ours.config.batch_size)
         start += 1
@@ -35,4 +35,4 @@ def losses(ours, steps):
 
 
 def weights(ours):
-    return [v.numpy() for v in ours.engine.variables()]
+    return [v.numpy() for group in ours.engine.variables().values() for v in group]

@@ -24,9 +24,9 @@ def make(settings):
     def steps(count):
         done, begin = 0, time.perf_counter()
         while done < count:
-            if place["start"] == ours.steps_per_epoch:
+            if place["start"] == ours.plan[0].steps:
                 place.update(epoch=place["epoch"] + 1, start=0, batches=ours.batches(place["epoch"] + 1))
-            part = min(count - done, ours.steps_per_epoch - place["start"], config.steps_per_call or count)
+            part = min(count - done, ours.plan[0].steps - place["start"], config.steps_per_call or count)
             ours.train(place["batches"], place["epoch"], place["start"], part, np.zeros(3, np.float32))
             place["start"] += part
             done += part
