@@ -69,11 +69,8 @@ class Trainer:
         return self.engine.run(batches, *numbers, tf.constant(rates), tf.constant(totals), planned.size).numpy()
 
     def flop(self, epoch):
-        """The arithmetic of an epoch's training, in FLOP, by closed form (`flops.training`)."""
-        config, planned = self.config, self.plan[epoch]
-        side = planned.size or config.crop_size or self.data.train_images.shape[1]
-        return planned.steps * config.batch_size * flops.training(
-            config.units, config.filters, len(self.data.class_names), side, self.data.train_images.shape[3])
+        """The arithmetic of an epoch's training, in FLOP, by closed form."""
+        return flops.epoch(self.config, self.plan[epoch], len(self.data.class_names), self.data.train_images.shape[1:])
 
     def averaged(self):
         """A context in which the model's variables are those that are evaluated: their averages, if there are any."""
