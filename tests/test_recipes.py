@@ -5,7 +5,7 @@ from cifar_fast import cli, recipes
 from cifar_fast.errors import UserError
 
 SEED = {"epochs": 100, "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3, "schedule": "exponential",
-        "decay": 0.99, "units": 12, "filters": 32, "activation": "relu", "dropout": 0.1, "l2": 1e-6,
+        "decay": 0.99, "units": 12, "filters": 32, "activation": "elu", "dropout": 0.1, "l2": 1e-6,
         "standardize": "scalar", "test_statistics": "own", "rotation_range": 30, "width_shift_range": 0.1,
         "height_shift_range": 0.1, "shear_range": 0, "zoom_range": 0, "horizontal_flip": True,
         "vertical_flip": True, "fill_mode": "nearest", "label_smoothing": 0}
