@@ -4,8 +4,10 @@ TensorFlow is imported by the commands that need it, so that `--help` and a mist
 """
 import dataclasses
 import json
+import signal
 import sys
 import typing
+from pathlib import Path
 
 from absl import flags
 
@@ -22,6 +24,10 @@ COMMANDS = {
 }
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
 GROUPS = ("data", "augmentation", "network", "optimizer", "training", "engine")
+FIELDS = tuple(field.name for field in dataclasses.fields(Config))
+PLACES = ("workdir", "data_dir", "precision", "xla", "tta")  # what evaluate takes beside the flags of the run itself
+USED = {"train": FIELDS, "evaluate": (*PLACES, "which"), "devices": ("precision", "xla"),
+        "augment": (*FIELDS, "out"), "recipes": ()}
 
 
 def main(argv):
@@ -32,6 +38,9 @@ def main(argv):
     except UserError as error:
         print(f"cifar_fast: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("cifar_fast: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     except _Help as text:
         print(text)
         return 0
@@ -46,11 +55,11 @@ def parse(arguments):
         raise UserError(f"unknown command {command!r}: expected one of {', '.join(COMMANDS)}; see cifar_fast --help")
     if any(a in ("--help", "-h", "--helpfull") for a in rest):
         raise _Help(_help(command))
+    for name in (*FIELDS, "which", "out"):
+        if name not in USED[command] and _given(rest) & {name, f"no{name}"}:
+            raise UserError(f"--{name}: {command} has no use for it; see cifar_fast {command} --help")
     values = define()
-    try:
-        left = values(["cifar_fast", *_expand(rest)])[1:]
-    except (flags.Error, OSError, UnicodeDecodeError) as error:
-        raise UserError(" ".join(str(error).split()) + f"; see cifar_fast {command} --help") from None
+    left = _assign(values, rest, f"see cifar_fast {command} --help")
     if left:
         raise UserError(f"unexpected argument {left[0]!r}: flags are written --name=value; "
                         f"see cifar_fast {command} --help")
@@ -75,6 +84,19 @@ def config_of(values, **changes):
     return Config(**{n: values[n].value for n in names} | changes)
 
 
+def _given(arguments):
+    """The names of the flags on the line itself; a flagfile may hold those of other commands, too."""
+    return {word.lstrip("-").partition("=")[0] for word in arguments if word.startswith("-")}
+
+
+def _assign(values, arguments, hint):
+    """Gives FlagValues what stands in the arguments. Returns those that are no flags. Raises UserError."""
+    try:
+        return values(["cifar_fast", *_expand(arguments)])[1:]
+    except (flags.Error, OSError, ValueError) as error:
+        raise UserError(" ".join(str(error).split()) + f"; {hint}") from None
+
+
 def _expand(arguments):
     """--recipe=NAME becomes --flagfile=PATH, and flagfiles go first: what is given beside them wins."""
     files, rest, words = [], [], iter(arguments)
@@ -82,7 +104,10 @@ def _expand(arguments):
         name, given, value = word.lstrip("-").partition("=")
         if word.startswith("-") and name in ("recipe", "flagfile"):
             value = value if given else next(words, "")
-            files.append(f"--flagfile={recipes.find(value) if name == 'recipe' else value}")
+            path = recipes.find(value) if name == "recipe" else value
+            if not Path(path).is_file():  # nothing there, a folder, or a device that never ends
+                raise UserError(f"--flagfile={path}: not a file; expected one with a --flag=value a line")
+            files.append(f"--flagfile={path}")
         else:
             rest.append(word)
     return files + rest
@@ -97,9 +122,9 @@ def _train(values):
 
 def _evaluate(values):
     from cifar_fast.workdir import Workdir
-    saved = define()
-    saved(["cifar_fast", *Workdir.read_config(values["workdir"].value)])
-    places = {n: values[n].value for n in ("workdir", "data_dir", "precision", "xla", "tta") if values[n].present}
+    saved, workdir = define(), values["workdir"].value
+    _assign(saved, Workdir.read_config(workdir), f"that stands in the config.flags of --workdir={workdir}")
+    places = {n: values[n].value for n in PLACES if values[n].present}
     _start_tensorflow()
     from cifar_fast import train
     result = train.evaluate_saved(config_of(saved, **places), values["which"].value)
@@ -148,8 +173,7 @@ def _help(command):
         shown = ("dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed", "precision")
     else:
         lines += [f"cifar_fast {command}: {COMMANDS[command]}"]
-        shown = {"recipes": (), "evaluate": ("workdir", "data_dir", "precision", "xla", "tta"),
-                 "devices": ("precision", "xla")}.get(command)
+        shown = USED[command]
         lines += _flag_help("which", "best", "which checkpoint: best or last") if command == "evaluate" else []
         lines += _flag_help("out", "augmentation.png", "the picture to write") if command == "augment" else []
     if shown != ():
@@ -157,7 +181,7 @@ def _help(command):
         lines += _flag_help("recipe", None, "a flagfile by name, see cifar_fast recipes")
     for group in GROUPS:
         fields = [f for f in dataclasses.fields(Config) if f.metadata["group"] == group]
-        fields = [f for f in fields if shown is None or f.name in shown]
+        fields = [f for f in fields if f.name in shown]
         if fields:
             lines += ["", f"{group}:"]
         for field in fields:

@@ -169,13 +169,17 @@ class Config:
 # `epochs` is not among them: most schedules depend on it.
 FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input")
 
+LARGEST = 2**31 - 1  # of any number: steps and examples are counted in int32
+
 
 def _check(field, value):
     meta = field.metadata
     if value is None:
         return
-    if isinstance(value, float) and value != value:
-        raise UserError(f"--{field.name}=nan: must be a number")
+    if isinstance(value, str) and (not value or not value.isprintable()):
+        raise UserError(f"--{field.name}={value!r}: must be a text of printable characters, and not empty")
+    if isinstance(value, int | float) and not abs(value) <= LARGEST:
+        raise UserError(f"--{field.name}={value}: must be a number of at most {LARGEST}")
     if meta["choices"] and value not in meta["choices"]:
         raise UserError(f"--{field.name}={value}: must be one of {', '.join(meta['choices'])}")
     if meta["low"] is not None and value < meta["low"]:

@@ -95,6 +95,8 @@ class Run:
 
     def restore(self):
         found = checkpoint.latest(self.workdir.checkpoints)
+        if found is None:
+            self.workdir.check_that_nothing_is_lost()
         self.metrics = [] if found is None else found[2]["metrics"]
         self.workdir.write_metrics(self.metrics)  # the checkpoint's word counts, whatever stands in the file
         if found is None:
@@ -108,14 +110,35 @@ class Run:
         for name in COUNTERS:
             setattr(self, name, meta[name])
         print(f"going on from {path.name}: {self.epoch} epochs and {self.step} steps are done", flush=True)
+        if self.best >= 0:
+            try:
+                checkpoint.load_best(self.workdir.checkpoints)
+            except checkpoint.CheckpointError as error:
+                self.best = -1.0
+                print(f"lost: {error}; the best of the epochs still to come, {self.config.epochs - self.epoch}, will be "
+                      "kept in its place", flush=True)
 
-    def save(self):
+    def arrays(self):
+        """What a checkpoint holds. Raises UserError if it is not all finite: it is not worth going on from."""
         arrays = {"totals": self.totals}
         for name, variables in self.trainer.engine.variables().items():
             arrays |= _arrays(name, variables)
+        for name, array in arrays.items():
+            self.check_finite(name, array)
+        return arrays
+
+    def check_finite(self, name, value, steps=0):
+        """Raises UserError if a value of the next `steps` steps is not finite."""
+        if not np.isfinite(value).all():
+            when = f"between steps {self.step + 1} and {self.step + steps}" if steps else f"after step {self.step}"
+            raise UserError(f"{name} is not finite in epoch {self.epoch + 1}, {when}; the last good checkpoint is kept "
+                            f"in {self.workdir.checkpoints}; lower --learning_rate and start in another --workdir")
+
+    def save(self):
+        arrays = self.arrays()
         meta = {name: getattr(self, name) for name in COUNTERS}
         meta |= {"metrics": self.metrics, "wall_before": self.wall_seconds()}
-        done = self.epoch < len(self.plan) and self.plan[self.epoch].first_step + self.step or self.trainer.steps
+        done = self.plan[self.epoch].first_step + self.step if self.epoch < len(self.plan) else self.trainer.steps
         checkpoint.save(self.workdir.checkpoints, done, arrays, meta)
 
     def wall_seconds(self):
@@ -125,8 +148,7 @@ class Run:
     def fit(self, signals):
         """Trains until the last epoch is done (True), or a signal has stopped it and all is saved (False)."""
         self.workdir.write_environment(self.environment())
-        if not self.epoch and not self.step:
-            draw_augmentation(self.config, self.data, self.workdir.plots / "augmentation.png")
+        draw_augmentation(self.config, self.data, self.workdir.plots / "augmentation.png")
         with Progress(self.config.epochs, self.config.batch_size) as progress:
             while self.epoch < self.config.epochs and not self.reached():
                 if not self.train_epoch(signals, progress):
@@ -153,10 +175,7 @@ class Run:
             begin = time.perf_counter()
             totals = self.trainer.train(batches, self.epoch, self.step, steps, self.totals)
             elapsed = time.perf_counter() - begin
-            if not np.isfinite(totals).all():
-                raise UserError(f"the loss is not finite in epoch {self.epoch + 1}, between steps {self.step + 1} and "
-                                f"{self.step + steps}; the last good checkpoint is kept in "
-                                f"{self.workdir.checkpoints}; lower --learning_rate and start in another --workdir")
+            self.check_finite("the loss", totals, steps)
             self.totals, self.step = totals, self.step + steps
             self.count_time(steps, elapsed)
             progress.update(self.epoch, self.step, planned.steps, self.totals, self.rate)
@@ -184,7 +203,8 @@ class Run:
         self.rate = steps / seconds
 
     def end_epoch(self, progress):
-        """Evaluates, writes the epoch's line, then its checkpoint, from which the lines are rewritten on resuming."""
+        """Evaluates, writes the epoch's checkpoint, then its line: what is reported is saved."""
+        self.arrays()  # not even the best network is saved unless all is finite
         config, planned = self.config, self.plan[self.epoch]
         examples = planned.steps * config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
@@ -197,17 +217,18 @@ class Run:
         if (self.epoch + 1) % config.eval_every == 0 or self.epoch + 1 == config.epochs:
             with self.trainer.averaged():
                 self.evaluate(line)
-        self.workdir.append_metrics(line)
         self.metrics.append(line)
-        progress.epoch_done(line)
         self.epoch, self.step, self.seconds, self.compile_seconds = self.epoch + 1, 0, 0.0, 0.0
         self.totals = np.zeros(3, np.float32)
         self.save()
+        self.workdir.append_metrics(line)
+        progress.epoch_done(line)
 
     def evaluate(self, line):
         """Adds an evaluation to an epoch's line, and keeps the weights if they are the best so far."""
         begin = time.perf_counter()
         result = self.trainer.evaluate()
+        self.check_finite("the test loss", result.loss)
         line |= {"test_loss": result.loss, "test_accuracy": result.accuracy, "test_top5": result.top5,
                  "test_seconds": round(time.perf_counter() - begin, 3)}
         if result.accuracy > self.best:

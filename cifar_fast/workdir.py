@@ -1,5 +1,6 @@
 """The run directory: a run's configuration, metrics, checkpoints and pictures, held by one process."""
 import fcntl
+import hashlib
 import json
 import os
 import resource
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from cifar_fast import files
 from cifar_fast.errors import UserError
+
+CHECKSUM = b"# sha256 of the lines above: "
 
 
 class Workdir:
@@ -25,6 +28,7 @@ class Workdir:
         self.path = Path(path)
         self.checkpoints, self.plots = self.checkpoints_of(path), self.path / "plots"
         self.config, self.metrics = self.path / "config.flags", self.path / "metrics.jsonl"
+        self.environment, self.summary = self.path / "environment.json", self.path / "summary.json"
 
     @staticmethod
     def checkpoints_of(path):
@@ -32,16 +36,19 @@ class Workdir:
 
     @staticmethod
     def read_config(path):
-        """The lines of a run's `config.flags`, "--name=value". Raises UserError if there is none to read."""
+        """The lines of a run's `config.flags`, "--name=value". Raises UserError unless they are all as written:
+        a lost or changed line would evaluate another network, or the same one on other data."""
         config = Path(path) / "config.flags"
         try:
-            return [line for line in config.read_text(encoding="utf-8").splitlines() if line.startswith("--")]
+            text = config.read_bytes()
         except OSError as error:
             raise UserError(f"--workdir={path}: no run to read there, {config}: {error.strerror}; "
                             "name the folder of a run") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{config}: damaged, not a text file; restore it from a copy, "
-                            "or start in another --workdir") from error
+        body, _, digest = text.rpartition(CHECKSUM)
+        if digest != _digest(body):
+            raise UserError(f"{config}: damaged or edited, its checksum does not fit; restore it from a copy, "
+                            "or start in another --workdir")
+        return [line for line in body.decode().splitlines() if line.startswith("--")]
 
     def __enter__(self):
         folders = self.path, self.checkpoints, self.plots
@@ -50,7 +57,7 @@ class Workdir:
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise UserError(f"--workdir={self.path}: can't be written ({error.strerror}); "
+            raise UserError(f"--workdir={self.path}: can't be written ({error.strerror}: {error.filename}); "
                             "name a folder that can") from error
         try:
             self._take_lock()
@@ -83,7 +90,18 @@ class Workdir:
         elif any(self.checkpoints.glob("*.ckpt")):
             raise UserError(f"{self.config}: missing, so nothing says which run the checkpoints are of; "
                             "restore it from a copy, or start in another --workdir")
-        files.write_atomic(self.config, "\n".join(["# a run of cifar_fast", *lines, ""]).encode())
+        body = "\n".join(["# a run of cifar_fast", *lines, ""]).encode()
+        files.write_atomic(self.config, body + CHECKSUM + _digest(body))
+
+    def check_that_nothing_is_lost(self):
+        """For a folder without checkpoints: says that a run starts over, or raises UserError if one had finished an
+        epoch, since each epoch's line is written after its checkpoint."""
+        for path in (self.metrics, self.summary):
+            if path.exists() and path.stat().st_size:
+                raise UserError(f"{self.checkpoints}: no checkpoint there, but {path} tells of a run; restore them from "
+                                "a copy, or start in another --workdir")
+        if self.environment.exists():
+            print(f"no checkpoint in {self.checkpoints}: starting from the first step", flush=True)
 
     def append_metrics(self, line):
         """Adds an epoch's record (a dict with an int `epoch`), on disk on return. Raises UserError."""
@@ -94,10 +112,10 @@ class Workdir:
         files.write_atomic(self.metrics, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def write_environment(self, value):
-        files.write_json(self.path / "environment.json", value)
+        files.write_json(self.environment, value)
 
     def write_summary(self, value):
-        files.write_json(self.path / "summary.json", value)
+        files.write_json(self.summary, value)
 
     def _take_lock(self):
         try:
@@ -126,6 +144,10 @@ def _holder(data):
         return f"process {lock['pid']} on {lock['host']} (since {lock['started']})"
     except (ValueError, KeyError, TypeError):  # only just taken, or someone else wrote there
         return "another process"
+
+
+def _digest(body):
+    return hashlib.sha256(body).hexdigest().encode() + b"\n"
 
 
 def _by_name(lines):
