@@ -115,8 +115,8 @@ class Run:
                 checkpoint.load_best(self.workdir.checkpoints)
             except checkpoint.CheckpointError as error:
                 self.best = -1.0
-                print(f"lost: {error}; the best of the epochs still to come, {self.config.epochs - self.epoch}, will be "
-                      "kept in its place", flush=True)
+                print(f"lost: {error}; the best of the epochs to come ({self.config.epochs - self.epoch}) takes its "
+                      "place", flush=True)
 
     def arrays(self):
         """What a checkpoint holds. Raises UserError if it is not all finite: it is not worth going on from."""

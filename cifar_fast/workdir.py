@@ -98,8 +98,8 @@ class Workdir:
         epoch, since each epoch's line is written after its checkpoint."""
         for path in (self.metrics, self.summary):
             if path.exists() and path.stat().st_size:
-                raise UserError(f"{self.checkpoints}: no checkpoint there, but {path} tells of a run; restore them from "
-                                "a copy, or start in another --workdir")
+                raise UserError(f"{self.checkpoints}: no checkpoint there, but {path} tells of a run; restore one "
+                                "from a copy, or start in another --workdir")
         if self.environment.exists():
             print(f"no checkpoint in {self.checkpoints}: starting from the first step", flush=True)
 

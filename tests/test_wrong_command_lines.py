@@ -35,7 +35,8 @@ WRONG = [
     "augment --out=/no/such/folder/x.png", "augment --out=", "augment --which=best", "recipes quickstart",
     "recipes --epochs=3",
 ]
-FLAGFILES = ["--no_such_flag=1", "--dropout=2", "epochs=3", "--workdir=a\0b", "--seed", "\xff", "--flagfile=/no/such/file"]
+FLAGFILES = ["--no_such_flag=1", "--dropout=2", "epochs=3", "--workdir=a\0b", "--seed", "\xff",
+             "--flagfile=/no/such/file"]
 
 
 def wrong_values(field):
@@ -106,6 +107,6 @@ def test_there_are_many():
     "train --dataset=cifar10 --data_dir=/no/such/folder"])
 def test_so_does_a_process(line, tmp_path):
     begin = cpu_seconds()
-    done = subprocess.run([sys.executable, "-m", "cifar_fast", *line.split()], cwd=tmp_path, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": os.getcwd()})
+    done = subprocess.run([sys.executable, "-m", "cifar_fast", *line.split()], cwd=tmp_path, capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
     check(done.returncode, done.stderr, cpu_seconds() - begin, [], tmp_path)
