@@ -15,6 +15,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+from benchmarks import harness
 from cifar_fast import files
 from cifar_fast.errors import UserError
 
@@ -91,7 +92,7 @@ def _epoch_time(record):
     yield "| | settings | images/s | s an epoch | beside 43 s |\n|---|---|---|---|---|"
     for name, settings, rate, seconds in epochs(record):
         shown = f"**{name}**" if name == "cifar_fast" else name
-        yield f"| {shown} | {_said(settings)} | {rate:,.0f} | {seconds:,.1f} | {ORIGINAL['seconds'] / seconds:.3g} × |"
+        yield f"| {shown} | {_said(settings)} | {rate:,.0f} | {seconds:,.1f} | {ORIGINAL['seconds'] / seconds:.2f} × |"
     if record["ratios"]:
         yield "\n| images/s, turn by turn | settings | median | least to most |\n|---|---|---|---|"
         for entry in record["ratios"]:
@@ -138,7 +139,8 @@ def _said(settings):
 
 
 def _range(entry):
-    return f"{entry['median']:,.3g} × | {entry['min']:,.3g}–{entry['max']:,.3g}"
+    median, low, high = (f"{entry[key]:,.{0 if entry[key] >= 100 else 2}f}" for key in harness.KEYS)
+    return f"{median} × | {low}–{high}"
 
 
 def picture(record):
@@ -155,7 +157,7 @@ def picture(record):
         axis.annotate(f"{seconds:,.3g} s", (seconds, place), (5, 0), textcoords="offset points", va="center")
     axis.set_yticks(range(len(rows)), [name if name == ORIGINAL["name"] else f"{name}, {_said(settings)}"
                                        for name, settings, _, _ in rows], fontsize=8)
-    axis.set(xscale="log", xlabel="seconds an epoch of 50,000 images, log scale")
+    axis.set_xlabel("seconds an epoch of 50,000 images")
     axis.set_title(f"cifar_fast on {device(record)}", loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0.15)
