@@ -92,17 +92,6 @@ def _saved_lines(workdir):
     return b"".join(lines[:len(found[2]["metrics"])]) if found else b""
 
 
-def file_calls(folder):
-    """What an uninterrupted run calls: {(call, name): times}."""
-    log, workdir = folder / "calls", folder / "run"
-    Child(workdir, lambda: faulty.record_calls(workdir, log)).wait()
-    calls = {}
-    for line in log.read_text().splitlines():
-        call, _, name = line.partition(" ")
-        calls[call, name] = calls.get((call, name), 0) + 1
-    return calls
-
-
 def failing_call(folder, whole, call, name, times, number):
     """From one call on, that call on that file fails with an errno: one clear error, then the run goes on."""
     workdir = folder / "run"
@@ -264,7 +253,8 @@ def planted(folder, whole, place, value, number):
 def tasks(calls, origins):
     """All (function, arguments); `benchmarks.faults` adds the folder and the uninterrupted run's result.
 
-    calls: what `file_calls` found. origins: run directories to damage, unfinished and finished.
+    calls: how often an uninterrupted run makes each, {(call, name): times}. origins: run directories to damage, an
+    unfinished and a finished one.
     """
     found = [(kills, (run, 10)) for run in range(11)] + [(full_disk, ()), (two_runs, ())]
     errors = errno.ENOSPC, errno.EIO, errno.EACCES

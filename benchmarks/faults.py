@@ -24,7 +24,7 @@ from cifar_fast import environment
 environment.prepare()
 
 with environment.quiet():
-    from benchmarks import children, fault_kinds
+    from benchmarks import children, fault_kinds, faulty
 
 FLAGS = flags.FLAGS
 flags.DEFINE_boolean("short", False, "a fault of each kind, drawn by --seed")
@@ -38,13 +38,13 @@ def main(_):
     root = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
         whole, stopped = root / "finished", root / "unfinished"
-        code, output = children.Child(whole).wait()
+        code, output = children.Child(whole, lambda: faulty.record_calls(whole, root / "calls")).wait()
         if code:
             sys.exit(f"the uninterrupted run ended with {code}:\n{output}")
         fault_kinds.stopped_run(stopped)
         expected = children.result(whole)
-        (root / "calls").mkdir()
-        tasks = fault_kinds.tasks(fault_kinds.file_calls(root / "calls"), [stopped, whole])
+        calls = collections.Counter(tuple(line.split(" ", 1)) for line in (root / "calls").read_text().splitlines())
+        tasks = fault_kinds.tasks(calls, [stopped, whole])
         if FLAGS.short:
             tasks = fault_kinds.short(tasks, rng)
         # Forked here, before any thread runs: each of these forks a training at a time.

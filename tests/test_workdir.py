@@ -88,6 +88,24 @@ def test_a_lost_config_beside_checkpoints_is_refused(workdir):
         workdir.open_config(LINES, free=[])
 
 
+def test_a_run_without_its_checkpoints_is_refused_or_said(workdir, capsys):
+    workdir.check_that_nothing_is_lost()
+    assert capsys.readouterr().out == ""
+    workdir.write_environment({})
+    workdir.check_that_nothing_is_lost()
+    assert "starting from the first step" in capsys.readouterr().out
+    workdir.append_metrics({"epoch": 1})
+    with pytest.raises(UserError, match="checkpoints: no checkpoint there, but .*metrics.jsonl tells of a run"):
+        workdir.check_that_nothing_is_lost()
+
+
+def test_an_edited_config_is_refused(workdir):
+    workdir.open_config(LINES, free=["workdir"])
+    workdir.config.write_text(workdir.config.read_text().replace("--seed=1", "--seed=2"))
+    with pytest.raises(UserError, match="config.flags: damaged or edited"):
+        Workdir.read_config(workdir.path)
+
+
 def test_reading_a_run_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no run to read there.*No such file"):
         Workdir.read_config(tmp_path)

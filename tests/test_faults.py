@@ -1,0 +1,17 @@
+"""The fault harness, a fault of each kind: `python -m benchmarks.faults` tries them by the hundred."""
+import json
+import subprocess
+import sys
+
+
+def test_a_run_survives_a_fault_of_each_kind(tmp_path):
+    record = tmp_path / "faults.json"
+    done = subprocess.run([sys.executable, "-m", "benchmarks.faults", "--short", f"--out={record}"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    tried = json.loads(record.read_text())["results"]
+    assert all(row["tried"] == row["survived"] and not row["lost"] for row in tried)
+    names = " ".join(row["fault"] for row in tried)
+    for kind in ("SIGKILL", " fails", "file size limit", "a file of the run", "second run", "dead process's lock",
+                 "SIGTERM", " in "):
+        assert kind in names or kind == "SIGTERM" and "SIGINT" in names, kind
