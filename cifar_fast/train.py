@@ -97,13 +97,17 @@ class Run:
         found = checkpoint.latest(self.workdir.checkpoints)
         if found is None:
             self.workdir.check_that_nothing_is_lost()
-        self.metrics = [] if found is None else found[2]["metrics"]
-        self.workdir.write_metrics(self.metrics)  # the checkpoint's word counts, whatever stands in the file
-        if found is None:
+            self.metrics = []
+            self.workdir.write_metrics(self.metrics)
             return
         path, arrays, meta, problems = found
         for problem in problems:
             print(f"passed over: {problem}", flush=True)
+        if lacking := {"totals"} - arrays.keys() | {*COUNTERS, "metrics"} - meta.keys():
+            raise UserError(f"{path}: of another version, it has no {', '.join(sorted(lacking))}; start in another "
+                            "--workdir")
+        self.metrics = meta["metrics"]
+        self.workdir.write_metrics(self.metrics)  # the checkpoint's word counts, whatever stands in the file
         for name, variables in self.trainer.engine.variables().items():
             _restore(name, variables, arrays)
         self.totals = arrays["totals"]

@@ -46,8 +46,8 @@ class Workdir:
                             "name the folder of a run") from error
         body, _, digest = text.rpartition(CHECKSUM)
         if digest != _digest(body):
-            raise UserError(f"{config}: damaged or edited, its checksum does not fit; restore it from a copy, "
-                            "or start in another --workdir")
+            raise UserError(f"{config}: damaged, edited or of another version, its checksum does not fit; restore it "
+                            "from a copy, or start in another --workdir")
         return [line for line in body.decode().splitlines() if line.startswith("--")]
 
     def __enter__(self):

@@ -102,7 +102,7 @@ def test_a_run_without_its_checkpoints_is_refused_or_said(workdir, capsys):
 def test_an_edited_config_is_refused(workdir):
     workdir.open_config(LINES, free=["workdir"])
     workdir.config.write_text(workdir.config.read_text().replace("--seed=1", "--seed=2"))
-    with pytest.raises(UserError, match="config.flags: damaged or edited"):
+    with pytest.raises(UserError, match="config.flags: damaged, edited"):
         Workdir.read_config(workdir.path)
 
 
