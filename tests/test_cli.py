@@ -35,7 +35,7 @@ def test_the_seed_recipes_are_the_reports(name, dataset):
     assert (chosen.rotation_range, chosen.width_shift_range, chosen.height_shift_range) == (30, 0.1, 0.1)
     assert chosen.horizontal_flip and chosen.vertical_flip and chosen.fill_mode == "nearest"
     assert (chosen.standardize, chosen.test_statistics) == ("scalar", "own")
-    assert (chosen.units, chosen.filters, chosen.activation, chosen.dropout, chosen.l2) == (12, 32, "relu", 0.1, 1e-6)
+    assert (chosen.units, chosen.filters, chosen.activation, chosen.dropout, chosen.l2) == (12, 32, "elu", 0.1, 1e-6)
 
 
 def test_flags_beside_a_flagfile_win_wherever_they_stand():
