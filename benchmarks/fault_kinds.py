@@ -5,6 +5,7 @@ lost, a refusal is one line that names the file, and the run still goes on to th
 """
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import random
@@ -92,15 +93,19 @@ def _saved_lines(workdir):
     return b"".join(lines[:len(found[2]["metrics"])]) if found else b""
 
 
-def failing_call(folder, whole, call, name, times, number):
-    """From one call on, that call on that file fails with an errno: one clear error, then the run goes on."""
-    workdir = folder / "run"
-    # Not the first time where there is another, so that something is saved by then.
-    code, output = Child(workdir, lambda: faulty.fail_from(workdir, call, name, min(times, 3), number)).wait()
-    lost = _not_one_line((code, output))
-    if os.strerror(number) not in output or str(workdir) not in output:
-        lost = lost or f"where or why is not said: {output[-300:]}"
-    return [Trial(f"{call} fails", f"{name}: {errno.errorcode[number]}", lost or finish(workdir, whole))]
+def failing_calls(folder, whole, faults):
+    """One run, in which calls fail one after another: one clear error each, then it goes on to the next; at last to
+    its end. faults: (call, name of a file, the how-manieth of a process fails and all after it, errno) each."""
+    workdir, trials = folder / "run", []
+    for call, name, time_, number in faults:
+        child = Child(workdir, functools.partial(faulty.fail_from, workdir, call, name, time_, number))
+        code, output = child.wait()
+        lost = _not_one_line((code, output))
+        if os.strerror(number) not in output or str(workdir) not in output:
+            lost = lost or f"where or why is not said: {output[-300:]}"
+        trials.append(Trial(f"{call} fails", f"{name}: {errno.errorcode[number]}", lost or _lost_after_kill(child)))
+    lost = finish(workdir, whole)
+    return [*trials, Trial("a run's end after failed calls", f"{len(faults)} of them", lost)]
 
 
 def full_disk(folder, whole):
@@ -201,7 +206,7 @@ def checkpoints_a_file(folder, whole, origin):
 
 
 def two_runs(folder, whole):
-    """A second run is refused while one trains; a killed one's lock is taken over; of three at once, one trains."""
+    """A second run is refused by name while one trains, and a killed one's lock is taken over."""
     workdir, trials = folder / "run", []
     first = Child(workdir, lambda: faulty.slow_files(workdir, SLOW))
     first.wait_for_training()
@@ -211,12 +216,16 @@ def two_runs(folder, whole):
     first.signal(signal.SIGKILL)
     first.wait()
     trials.append(Trial("a dead process's lock", "taken over", finish(workdir, whole)))
-    workdir = folder / "three"
+    return trials
+
+
+def three_at_once(folder, whole):
+    """Three runs started on one workdir: one trains, the others are refused, or find it done."""
+    workdir = folder / "run"
     ended = [child.wait() for child in [Child(workdir) for _ in range(3)]]
     good = any(code == 0 for code, _ in ended) and all(code == 0 or one_line(output) for code, output in ended)
     lost = "" if good else f"ended with {[code for code, _ in ended]}"
-    trials.append(Trial("three runs on a workdir at once", "", lost or differences(workdir, whole)))
-    return trials
+    return [Trial("three runs on a workdir at once", "started together", lost or differences(workdir, whole))]
 
 
 def signals(folder, whole, numbers, seed):
@@ -256,14 +265,19 @@ def tasks(calls, origins):
     calls: how often an uninterrupted run makes each, {(call, name): times}. origins: run directories to damage, an
     unfinished and a finished one.
     """
-    found = [(kills, (run, 10)) for run in range(11)] + [(full_disk, ()), (two_runs, ())]
+    found = [(kills, (run, 11)) for run in range(10)] + [(full_disk, ()), (two_runs, ()), (three_at_once, ())]
     errors = errno.ENOSPC, errno.EIO, errno.EACCES
-    for i, ((call, name), times) in enumerate(sorted(calls.items())):
-        saving = name in ("checkpoints/step-.ckpt", "checkpoints", "metrics.jsonl")  # each error there, one elsewhere
-        found += [(failing_call, (call, name, times, error)) for error in (errors if saving else [errors[i % 3]])]
+    # Of a checkpoint and a line of metrics each call, with each error, the second time where there is one.
+    saving = ("checkpoints/step-.ckpt", "checkpoints", "metrics.jsonl", ".")
+    faults = [(call, name, min(times, 2), error) for (call, name), times in sorted(calls.items())
+              if name in saving and call != "mkdir" for error in errors]
+    found += [(failing_calls, (faults[i:i + 8],)) for i in range(0, len(faults), 8)]
+    others = [(call, name) for call, name in sorted(calls) if call in ("mkdir", "ftruncate") or name not in saving and (
+        call == "write" or "best" in name)]
+    found += [(failing_calls, ([(*other, 1, errors[i % 3])],)) for i, other in enumerate(others)]
     term, interrupt = signal.SIGTERM, signal.SIGINT
-    for seed, numbers in enumerate(2 * [(term,), (interrupt,), (term, term), (interrupt, interrupt),
-                                        (term, interrupt), (interrupt, term)]):
+    for seed, numbers in enumerate([(term,), (interrupt,), (term, term), (interrupt, interrupt),
+                                    (term, interrupt), (interrupt, term)]):
         found.append((signals, (numbers, seed)))
     for place, value in itertools.product(("images", "weights", "gradients"), ("nan", "inf")):
         found += [(planted, (place, value, STEPS * EPOCHS // 2 - before)) for before in (0, 1)]
@@ -272,8 +286,7 @@ def tasks(calls, origins):
         names = sorted(str(p.relative_to(origin)) for p in origin.rglob("*") if p.is_file())
         groups = [[name] for name in names] + [[name for name in names if "step-" in name]]
         for group, damage in itertools.product(groups, DAMAGES):
-            turns = 2 if damage == "a bit flipped" else 1
-            found += [(damaged, (origin, group, damage, next(seeds))) for _ in range(turns)]
+            found.append((damaged, (origin, group, damage, next(seeds))))
         found.append((checkpoints_a_file, (origin,)))
     for name, damage in itertools.product(("config.flags", "checkpoints/best.ckpt"), DAMAGES):
         found.append((damaged, (origins[-1], [name], damage, next(seeds), EVALUATE)))
@@ -281,6 +294,6 @@ def tasks(calls, origins):
 
 
 def short(found, rng):
-    """One task of each function."""
-    chosen = {function.__name__: (function, arguments) for function, arguments in rng.sample(found, len(found))}
-    return [*(task for name, task in chosen.items() if name != "kills"), (kills, (rng.randrange(1000), 2))]
+    """A task of each function but `three_at_once`, and of two kills."""
+    chosen = dict(rng.sample(found, len(found))) | {kills: (rng.randrange(1000), 2)}
+    return [(function, arguments) for function, arguments in chosen.items() if function is not three_at_once]

@@ -41,12 +41,13 @@ def main(_):
         code, output = children.Child(whole, lambda: faulty.record_calls(whole, root / "calls")).wait()
         if code:
             sys.exit(f"the uninterrupted run ended with {code}:\n{output}")
-        fault_kinds.stopped_run(stopped)
         expected = children.result(whole)
         calls = collections.Counter(tuple(line.split(" ", 1)) for line in (root / "calls").read_text().splitlines())
-        tasks = fault_kinds.tasks(calls, [stopped, whole])
         if FLAGS.short:
-            tasks = fault_kinds.short(tasks, rng)
+            tasks = fault_kinds.short(fault_kinds.tasks(calls, [whole]), rng)
+        else:
+            fault_kinds.stopped_run(stopped)
+            tasks = fault_kinds.tasks(calls, [stopped, whole])
         # Forked here, before any thread runs: each of these forks a training at a time.
         with multiprocessing.get_context("fork").Pool(FLAGS.processes) as pool:
             jobs = [(root / f"task-{i}", expected, *task) for i, task in enumerate(tasks)]

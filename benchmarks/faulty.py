@@ -38,7 +38,7 @@ def watch_files(folder, act):
 
     def seen(call, target, half=lambda: None):
         path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else os.path.realpath(target)
-        if path.startswith(folder):
+        if path == folder or path.startswith(f"{folder}/"):
             name = os.path.relpath(path, folder)
             act(call, re.sub(r"\.tmp-[0-9a-f]+-|(?<=step-)\d+", "", name), half)
 
@@ -55,7 +55,7 @@ def watch_files(folder, act):
         return call
 
     def opening(path, mode="r", *rest, **more):
-        if isinstance(path, int) or not WRITING & set(mode) or not os.path.realpath(path).startswith(folder):
+        if isinstance(path, int) or not WRITING & set(mode) or not os.path.realpath(path).startswith(f"{folder}/"):
             return real_open(path, mode, *rest, **more)
         seen("open", path)
         return File(path, mode)
