@@ -294,6 +294,7 @@ def tasks(calls, origins):
 
 
 def short(found, rng):
-    """A task of each function but `three_at_once`, and of two kills."""
+    """A task of each function but `three_at_once`; two kills and two failing calls."""
     chosen = dict(rng.sample(found, len(found))) | {kills: (rng.randrange(1000), 2)}
+    chosen[failing_calls] = chosen[failing_calls][0][:2],
     return [(function, arguments) for function, arguments in chosen.items() if function is not three_at_once]
