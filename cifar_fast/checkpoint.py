@@ -87,9 +87,15 @@ def load_last(folder):
 def load(path):
     """(arrays, meta), bit for bit as saved. Raises CheckpointError for anything but a whole file."""
     try:
-        data = memoryview(Path(path).read_bytes())
+        data = Path(path).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
+    return decoded(data, path)
+
+
+def decoded(data, path):
+    """(arrays, meta) from a file's bytes. Raises CheckpointError, naming `path`, for anything but a whole file."""
+    data = memoryview(data)
     body, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
     if body[:len(MAGIC)] != MAGIC:
         raise CheckpointError(f"{path}: damaged or not a checkpoint, its {len(data)} bytes begin otherwise")
@@ -125,6 +131,11 @@ def _parse(body):
 
 
 def _write(path, arrays, meta):
+    files.write_atomic(path, encoded(arrays, meta))
+
+
+def encoded(arrays, meta):
+    """The bytes of a checkpoint file. Raises ValueError for a dtype that is not in `DTYPES`."""
     entries, blobs, position = [], [], 0
     for name, array in arrays.items():
         array = np.asarray(array)
@@ -137,7 +148,7 @@ def _write(path, arrays, meta):
         position += len(blobs[-1])
     header = json.dumps({"meta": meta, "arrays": entries}).encode()
     body = b"".join([MAGIC, struct.pack("<Q", len(header)), header, *blobs])
-    files.write_atomic(path, body + hashlib.sha256(body).digest())
+    return body + hashlib.sha256(body).digest()
 
 
 def _path(folder, step):

@@ -20,20 +20,24 @@ COMMANDS = {
     "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir",
     "devices": "say which hardware, precision, XLA and threads would be used, and why",
     "augment": "draw a sheet of training images before and after augmentation into --out",
+    "launch": "train in several processes of this machine: cifar_fast launch --workers=2 -- train --flag=value ...",
     "recipes": "list the recipes that --recipe=NAME takes",
 }
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
-GROUPS = ("data", "augmentation", "network", "optimizer", "training", "engine")
+GROUPS = ("data", "augmentation", "network", "optimizer", "training", "replicas", "engine")
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 PLACES = ("workdir", "data_dir", "precision", "xla", "tta")  # what evaluate takes beside the flags of the run itself
-USED = {"train": FIELDS, "evaluate": (*PLACES, "which"), "devices": ("precision", "xla"),
-        "augment": (*FIELDS, "out"), "recipes": ()}
+USED = {"train": FIELDS, "evaluate": (*PLACES, "which"), "augment": (*FIELDS, "out"), "launch": ("workers",),
+        "recipes": (), "devices": ("precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size")}
 
 
 def main(argv):
     """Runs a command line, its first word the program. Returns the exit code."""
     try:
-        command, values = parse(argv[1:])
+        own, inner = _split(argv[1:])
+        command, values = parse(own)
+        if command == "launch":
+            return _launch(values, inner)
         return globals()[f"_{command}"](values) or 0
     except UserError as error:
         print(f"cifar_fast: {error}", file=sys.stderr)
@@ -46,6 +50,14 @@ def main(argv):
         return 0
 
 
+def _split(arguments):
+    """`launch`'s own arguments and, after its "--", those of its workers; of other commands all are their own."""
+    if arguments[:1] != ["launch"] or "--" not in arguments:
+        return arguments, []
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1:]
+
+
 def parse(arguments):
     """Arguments → (command, FlagValues). Raises UserError for anything that doesn't parse."""
     if not arguments or arguments[0] in ("--help", "-h", "help", "--helpfull"):
@@ -55,7 +67,7 @@ def parse(arguments):
         raise UserError(f"unknown command {command!r}: expected one of {', '.join(COMMANDS)}; see cifar_fast --help")
     if any(a in ("--help", "-h", "--helpfull") for a in rest):
         raise _Help(_help(command))
-    for name in (*FIELDS, "which", "out"):
+    for name in (*FIELDS, "which", "out", "workers"):
         if name not in USED[command] and _given(rest) & {name, f"no{name}"}:
             raise UserError(f"--{name}: {command} has no use for it; see cifar_fast {command} --help")
     values = define()
@@ -74,6 +86,7 @@ def define():
         DEFINE[kinds[0]](field.name, field.default, field.metadata["help"], flag_values=values)
     flags.DEFINE_string("recipe", None, "a flagfile by name, see cifar_fast recipes", flag_values=values)
     flags.DEFINE_enum("which", "best", ["best", "last"], "evaluate: which checkpoint", flag_values=values)
+    flags.DEFINE_integer("workers", 2, "launch: how many processes", lower_bound=1, flag_values=values)
     flags.DEFINE_string("out", "augmentation.png", "augment: the picture to write", flag_values=values)
     return values
 
@@ -135,7 +148,7 @@ def _devices(values):
     config = config_of(values)
     _start_tensorflow()
     from cifar_fast import devices
-    print(devices.resolve(config.precision, config.xla).banner())
+    print(devices.for_run(config).banner())
 
 
 def _augment(values):
@@ -144,6 +157,14 @@ def _augment(values):
     from cifar_fast import train, trainer
     train.draw_augmentation(config, trainer.load_data(config), values["out"].value)
     print(f"wrote {values['out'].value}")
+
+
+def _launch(values, arguments):
+    if not arguments or parse(arguments)[0] != "train":
+        raise UserError("launch: expected the workers' command after two dashes: "
+                        "cifar_fast launch --workers=2 -- train --flag=value ...")
+    from cifar_fast import launch
+    return launch.launch(values["workers"].value, arguments)
 
 
 def _recipes(_):
@@ -175,6 +196,7 @@ def _help(command):
         lines += [f"cifar_fast {command}: {COMMANDS[command]}"]
         shown = USED[command]
         lines += _flag_help("which", "best", "which checkpoint: best or last") if command == "evaluate" else []
+        lines += _flag_help("workers", 2, "how many processes") if command == "launch" else []
         lines += _flag_help("out", "augmentation.png", "the picture to write") if command == "augment" else []
     if shown != ():
         lines += _flag_help("flagfile", None, "read flags from a file; flags given beside it win")

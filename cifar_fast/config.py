@@ -133,6 +133,21 @@ class Config:
     target_accuracy: float = option(0.0, "stop after the evaluation that reaches this accuracy; 0: never", low=0,
                                     high=1)
 
+    # replicas
+    strategy: str = option("auto", "train on one device, on several of this machine (mirrored), or in several "
+                           "processes (multi_worker, as TF_CONFIG or Slurm says); auto: what there is",
+                           choices=("auto", "one_device", "mirrored", "multi_worker"), group="replicas")
+    num_devices: int = option(0, "devices of this machine to train on; 0: all", low=0, high=1024, group="replicas")
+    logical_cpus: int = option(0, "split the CPU into this many devices, to try several replicas without GPUs", low=0,
+                               high=64, group="replicas")
+    scale_learning_rate: bool = option(False, "multiply the learning rate by the number of replicas", group="replicas")
+    sync_batch_norm: bool = option(False, "take the batch statistics over all replicas, not over each one's share; "
+                                   "several replicas then need --xla=off", group="replicas")
+    reduce_in: str = option("float32", "precision in which the gradients are summed over the replicas; compute: "
+                            "--precision", choices=("float32", "compute"), group="replicas")
+    worker_timeout: float = option(120.0, "seconds to wait for the other workers at the start", low=1,
+                                   group="replicas")
+
     # engine
     precision: str = option("auto", "arithmetic of convolutions and activations; variables, statistics, logits and "
                             "loss stay float32", choices=("auto", "float32", "bfloat16", "float16"), group="engine")
@@ -167,7 +182,8 @@ class Config:
 
 # Flags that may differ when a run goes on: they change where and how fast, not what is computed.
 # `epochs` is not among them: most schedules depend on it.
-FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input")
+FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input",
+        "strategy", "num_devices", "logical_cpus", "worker_timeout")
 
 LARGEST = 2**31 - 1  # of any number: steps and examples are counted in int32
 

@@ -1,38 +1,66 @@
-"""Which hardware there is, and what a run would use of it: precision, XLA, threads, each with its reason."""
+"""Which hardware there is, and what a run would use of it: replicas, precision, XLA, threads, each with its reason."""
+import dataclasses
 from dataclasses import dataclass
 
 import tensorflow as tf
 
-from cifar_fast import environment
+from cifar_fast import environment, layout
 from cifar_fast.errors import UserError
+from cifar_fast.replicas import Replicas
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a run uses, decided once. `reasons` holds a line for each decision, for the banner."""
+    """What a run uses, decided once. `reasons` holds a line for each decision, for the banner. `replicas` is None
+    where one device trains."""
 
     device: str
     precision: str
     xla: bool
     reasons: dict[str, str]
+    replicas: Replicas | None = None
 
     def banner(self):
         width = max(map(len, self.reasons))
         return "\n".join(f"{name:<{width}}  {reason}" for name, reason in self.reasons.items())
 
 
-def resolve(precision="auto", xla="auto"):
-    """Decides what runs where.
+def for_run(config):
+    """The `Runtime` of a `Config`, its replicas brought together. To be called before anything makes TensorFlow start
+    its devices.
+
+    Raises:
+      UserError: what was asked for can't run here, or other workers didn't come.
+    """
+    chosen = layout.for_config(config)
+    replicas = layout.assemble(chosen, config)
+    xla = "off" if config.sync_batch_norm and replicas else config.xla
+    runtime = resolve(config.precision, xla, replicas)
+    reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
+    if replicas:
+        local = len(replicas.devices)
+        share = config.batch_size // replicas.count
+        reasons["replicas"] = f"{replicas.count}, each {share} of a batch of {config.batch_size}" + (
+            f"; worker {replicas.worker} of {replicas.workers}, {local} here" if replicas.workers > 1 else "")
+        precision = runtime.precision if config.reduce_in == "compute" else "float32"
+        reasons["all-reduce"] = f"{replicas.reduced_by}, one of all gradients a step, in {precision}"
+        statistics = "of all replicas" if config.sync_batch_norm else "of each replica's share"
+        reasons["normalization"] = f"batch statistics {statistics}"
+    return dataclasses.replace(runtime, reasons=reasons | runtime.reasons)
+
+
+def resolve(precision="auto", xla="auto", replicas=None):
+    """Decides how one device computes, or each of a `replicas.Replicas`.
 
     Args:
       precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
     Raises:
       UserError: what was asked for can't run here.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = [] if replicas and "CPU" in replicas.devices[0] else tf.config.list_physical_devices("GPU")
     onednn = _onednn()
     cores = environment.usable_cores()
-    if not gpus:
+    if not gpus and not replicas:
         _set_threads(cores)
     chosen, why = _auto_precision(gpus, onednn) if precision == "auto" else (precision, "asked for")
     if not gpus and chosen == "bfloat16" and not onednn:
@@ -49,9 +77,11 @@ def resolve(precision="auto", xla="auto"):
         "oneDNN": "on" if onednn else "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast",
         "precision": f"{chosen} ({why})",
         "XLA": f"{'on' if compiled else 'off'} ({why_xla}); gather and augmentation always compiled",
-        "threads": f"{cores} (the cores this process may use)" if not gpus else "TensorFlow's choice",
+        "threads": "TensorFlow's choice" if gpus else f"{cores} (the cores this process may use)"
+                   if not replicas or len(replicas.devices) == 1 else
+                   f"{max(1, cores // len(replicas.devices))} a replica, of {cores} cores",
         "versions": f"TensorFlow {tf.__version__}, Keras {tf.keras.__version__}",
-    })
+    }, replicas=replicas)
 
 
 def _auto_precision(gpus, onednn):

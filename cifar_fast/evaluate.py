@@ -50,14 +50,17 @@ class Evaluator:
 
     def __call__(self, tta=False):
         """An `Evaluation`. tta: take the further views too, which costs a forward pass each."""
-        losses, predictions, *ranks = (t.numpy()[:self.examples] for t in self._run(tta and bool(self.shares)))
+        return self.evaluation(*(t.numpy()[:self.examples] for t in self.run(tta and bool(self.shares))))
+
+    def evaluation(self, losses, predictions, *ranks):
+        """What `run` gave for each example, without the padding → an `Evaluation`."""
         penalty = float(objective.l2_penalty([k.value for k in self.model.kernels()], self.l2))
         (top1, top5), *more = [(float((r < 1).mean()), float((r < 5).mean())) for r in ranks]
-        return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, top1, top5, predictions,
-                          *(more[0] if more else ()))
+        return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, top1, top5,
+                          predictions.astype(np.int32), *(more[0] if more else ()))
 
     @tf.function
-    def _run(self, tta):
+    def run(self, tta):
         """Of all examples and the padding: losses, predictions, ranks, and with tta the averaged logits' ranks."""
         steps = self.images.shape[0] // self.batch_size
         arrays = [tf.TensorArray(t, steps) for t in (tf.float32, tf.int32, tf.int32, *[tf.int32] * tta)]

@@ -15,6 +15,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Keras 3 composes it from elementwise operations in float32, whatever the dtype of its input; the fused
     kernel reads bfloat16 or float16 and keeps statistics, scale and offset float32. Its variables and moving
     statistics (momentum, biased variance) are those of `keras.layers.BatchNormalization`.
+
+    synchronized=True takes the statistics of the batch over all replicas of the strategy in whose replica context the
+    layer is called, as Keras's does; their sums are collectives, which XLA can't hold.
     """
 
     def call(self, inputs, training=False):
@@ -23,16 +26,65 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return tf.raw_ops.FusedBatchNormV3(
                 x=inputs, scale=scale, offset=offset, mean=tf.convert_to_tensor(self.moving_mean),
                 variance=tf.convert_to_tensor(self.moving_variance), epsilon=self.epsilon, is_training=False)[0]
-        unused = tf.zeros([0], tf.float32)  # the kernel wants no statistics while it takes its own
-        outputs, mean, variance = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=scale, offset=offset, mean=unused, variance=unused,
-            epsilon=self.epsilon, is_training=True)[:3]
-        # The kernel hands out the sample variance (divided by n - 1), Keras keeps the population's.
-        count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
-        variance *= (count - 1) / count
+        if self.synchronized:
+            outputs, mean, variance = _normalized_over_replicas(inputs, scale, offset, self.moving_mean, self.epsilon)
+        else:
+            outputs, mean, variance = _normalized(inputs, scale, offset, self.epsilon)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return outputs
+
+
+def _normalized(inputs, scale, offset, epsilon):
+    """The outputs, and the mean and population variance that the kernel took: float32 [C]."""
+    unused = tf.zeros([0], tf.float32)  # the kernel wants no statistics while it takes its own
+    outputs, mean, variance = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=scale, offset=offset, mean=unused, variance=unused, epsilon=epsilon, is_training=True)[:3]
+    # The kernel hands out the sample variance (divided by n - 1), Keras keeps the population's.
+    count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
+    return outputs, mean, variance * ((count - 1) / count)
+
+
+def _normalized_over_replicas(inputs, scale, offset, near, epsilon):
+    """`_normalized` by the statistics of all replicas' inputs, of one shape on each, gradients included.
+
+    near: float32 [C], the same on all replicas and near the mean, from which deviations are counted, or else the
+    variance would be the difference of two large numbers. A gradient is that of all replicas' losses together:
+
+        dx = scale / σ · (dy - mean(dy) - x̂ · mean(dy · x̂)),  x̂ = (x - mean) / σ
+
+    The kernel of inference gives scale / σ · dy and this replica's sums of dy and dy · x̂; the rest is one more pass.
+    """
+    context = tf.distribute.get_replica_context()
+    replicas, channels = context.num_replicas_in_sync, inputs.shape[-1]
+    near = tf.convert_to_tensor(near)
+
+    def summed(*vectors):
+        return tf.split(context.all_reduce(tf.distribute.ReduceOp.SUM, tf.concat(vectors, 0)), len(vectors))
+
+    @tf.custom_gradient
+    def normalized(inputs, scale, offset):
+        _, mean, variance = _normalized(inputs, tf.ones_like(scale), tf.zeros_like(offset), epsilon)
+        mean, square = (s / replicas for s in summed(mean - near, variance + tf.square(mean - near)))
+        mean, variance = mean + near, tf.maximum(square - tf.square(mean), 0.0)
+        outputs = tf.raw_ops.FusedBatchNormV3(x=inputs, scale=scale, offset=offset, mean=mean, variance=variance,
+                                              epsilon=epsilon, is_training=False)[0]
+
+        def gradient(by_outputs, *_):
+            by_inputs, by_scale, by_offset = tf.raw_ops.FusedBatchNormGradV3(
+                y_backprop=by_outputs, x=inputs, scale=scale, reserve_space_1=mean, reserve_space_2=variance,
+                reserve_space_3=tf.zeros([0], tf.float32), epsilon=epsilon, is_training=False)[:3]
+            count = tf.cast(replicas * tf.size(inputs) // channels, tf.float32)
+            of_scale, of_offset = (s / count for s in summed(by_scale, by_offset))
+            inverse = tf.math.rsqrt(variance + epsilon)
+            slope = scale * tf.square(inverse) * of_scale  # of the line in x that is taken off
+            level = scale * inverse * of_offset - slope * mean
+            by_inputs = tf.cast(by_inputs, tf.float32) - (tf.cast(inputs, tf.float32) * slope + level)
+            return tf.cast(by_inputs, inputs.dtype), by_scale, by_offset
+
+        return (outputs, mean, variance), gradient
+
+    return normalized(inputs, scale, offset)
 
 
 class Dropout(keras.layers.Layer):

@@ -24,8 +24,9 @@ def index_batches(order, batch_size, start=0):
     return tf.data.Dataset.from_tensor_slices(order[start:]).with_options(_options())
 
 
-def image_batches(images, labels, order, batch_size, start=0):
-    """The same batches with their examples: (indices int32 [B], images uint8 [B, H, W, C], labels int32 [B]).
+def image_batches(images, labels, order, batch_size, start=0, share=slice(None)):
+    """The same batches with their examples: (indices int32 [B], images uint8 [B, H, W, C], labels int32 [B]); images
+    and labels only of `share`, the slice of each batch that is wanted here.
 
     The arrays are indexed where they lie, so they may be a memory map larger than the memory; `PREFETCHED`
     batches are all that is held.
@@ -33,9 +34,10 @@ def image_batches(images, labels, order, batch_size, start=0):
     batches = index_batches(order, batch_size, start)
 
     def fetch(indices):
-        fetched = tf.numpy_function(lambda i: (images[i], labels[i]), [indices], [images.dtype, labels.dtype])
-        fetched[0].set_shape([batch_size, *images.shape[1:]])
-        fetched[1].set_shape([batch_size])
+        wanted = indices[share]
+        fetched = tf.numpy_function(lambda i: (images[i], labels[i]), [wanted], [images.dtype, labels.dtype])
+        fetched[0].set_shape([*wanted.shape, *images.shape[1:]])
+        fetched[1].set_shape(wanted.shape)
         return indices, *fetched
 
     return batches.map(fetch).prefetch(PREFETCHED).with_options(_options())

@@ -26,13 +26,14 @@ class ResNet(keras.Model):
       activation: "relu" or "elu". dropout: share dropped at each unit's end.
       stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
+      sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
       precision: "float32", "bfloat16" or "float16", the dtype of convolutions and activations. Variables,
         batch statistics, the pooling, the dense layer and the logits are float32.
     """
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
-                 norm_momentum=0.99, seed=0, precision="float32"):
+                 norm_momentum=0.99, sync_norm=False, seed=0, precision="float32"):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -42,7 +43,7 @@ class ResNet(keras.Model):
                                        kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
         def normalization():
-            return BatchNormalization(momentum=norm_momentum, dtype=policy)
+            return BatchNormalization(momentum=norm_momentum, synchronized=sync_norm, dtype=policy)
 
         self.policy = keras.DTypePolicy(policy)
         self.activate = getattr(tf.nn, activation)
@@ -83,6 +84,10 @@ class ResNet(keras.Model):
             x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
         x = self.norm(x, training=training)
         return self.dense(tf.reduce_mean(tf.cast(x, tf.float32), [1, 2]))
+
+    def moving_statistics(self):
+        """The variables in which the normalizations keep what evaluation normalizes by."""
+        return [v for v in self.non_trainable_variables if v.name.startswith("moving_")]
 
     def kernels(self):
         """The variables that L2 and weight decay act on: every kernel, no bias, gain or offset."""

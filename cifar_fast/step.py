@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from cifar_fast import objective
+from cifar_fast.layers import GOLDEN
 
 
 class Engine:
@@ -22,12 +23,15 @@ class Engine:
       images, labels: the training set, uint8 [N, H, W, C] and int32 [N], put on the device; None if the
         batches bring their images (`pipeline.image_batches`).
       average: an `averages.Averages` of the model's variables, or None.
+      replica, replicas: this engine's number among so many that share each batch (`parallel.ParallelEngine`).
     """
 
-    def __init__(self, config, runtime, model, optimizer, prepare, examples, images=None, labels=None, average=None):
+    def __init__(self, config, runtime, model, optimizer, prepare, examples, images=None, labels=None, average=None,
+                 replica=0, replicas=1):
         self.model, self.prepare, self.average = model, prepare, average
         self.l2, self.smoothing = config.l2, config.label_smoothing
-        self.seed = config.seed
+        self.share = 1 / replicas
+        self.seed = (config.seed + replica * GOLDEN) % 2**31  # each replica drops by draws of its own
         self.rate = optimizer.learning_rate
         self.scaled = runtime.precision == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if self.scaled else optimizer
@@ -40,7 +44,7 @@ class Engine:
         self.compiled = runtime.xla
         self.update = tf.function(self._update, jit_compile=True) if runtime.xla else self._update
         if config.optimizer != "muon":  # many small passes over memory, half the time as one program; not so products
-            self._apply = tf.function(self._apply, jit_compile=True)
+            self.apply = tf.function(self.apply, jit_compile=True)
 
     def variables(self):
         """All that a checkpoint must hold: lists by name, in the order of creation."""
@@ -67,18 +71,26 @@ class Engine:
         return totals
 
     def _step(self, batch, epoch, step, rate, size):
+        indices, batch, weights = self.prepared(batch, epoch, size)
+        totals, losses = self.update(batch, weights, step, rate)
+        self.follow(indices, losses, step)
+        return totals
+
+    def prepared(self, batch, epoch, size):
+        """What `run`'s iterator gave → indices (int32 [B]), a `batch.Batch`, and the losses' weights or None."""
         if self.data:
             indices, batch = batch, self.prepare.gathered(*self.data, batch, epoch, size)
         else:
             indices, images, labels = batch
             batch = self.prepare(images, labels, indices, epoch, size)
-        weights = tf.gather(self.weights, indices) if self.weights is not None else None
-        totals, losses = self.update(batch, weights, step, rate)
+        return indices, batch, tf.gather(self.weights, indices) if self.weights is not None else None
+
+    def follow(self, indices, losses, step):
+        """What comes after an update: notes the examples' losses, for pruning, and averages the weights."""
         if self.losses is not None:
             self.losses.scatter_update(tf.IndexedSlices(losses, indices))
         if self.average:
             self.average.update(step)
-        return totals
 
     def loss(self, batch, step, weights=None):
         """What a step minimizes.
@@ -98,20 +110,23 @@ class Engine:
 
     def _update(self, batch, weights, step, rate):
         """Trains on a `batch.Batch`. Returns the step's share of the totals, and each example's loss."""
-        gradients, totals, losses = self._gradients(batch, weights, step)
-        self._apply(gradients, rate)
+        gradients, totals, losses = self.gradients(batch, weights, step)
+        self.apply(gradients, rate)
         return totals, losses
 
-    def _gradients(self, batch, weights, step):
-        """The gradients of the loss (scaled, under float16), in the order of the variables, totals, and losses."""
+    def gradients(self, batch, weights, step):
+        """The gradients of this replica's share of the loss (scaled, under float16), in the order of the variables;
+        totals, and losses."""
         with tf.GradientTape() as tape:
             loss, losses, logits = self.loss(batch, step, weights)
-            minimized = self.optimizer.scale_loss(loss) if self.scaled else loss
+            minimized = loss * self.share  # so that the replicas' sum is the mean over the whole batch
+            minimized = self.optimizer.scale_loss(minimized) if self.scaled else minimized
         gradients = tape.gradient(minimized, [v.value for v in self.model.trainable_variables])
         ranks, examples = objective.ranks(logits, batch.labels), tf.cast(tf.size(batch.labels), tf.float32)
         hits = [tf.reduce_sum(tf.cast(ranks < k, tf.float32)) for k in (1, 5)]
         return gradients, tf.stack([loss * examples, *hits]), losses
 
-    def _apply(self, gradients, rate):
+    def apply(self, gradients, rate):
+        """Updates the variables by gradients as `gradients` gives them."""
         self.rate.assign(rate)
         self.optimizer.apply(gradients, self.model.trainable_variables)

@@ -3,14 +3,18 @@
 Everything random is a function of (seed, epoch, step), so a checkpoint is the variables and a few counters, and
 a run that goes on is the run that never stopped.
 """
+import contextlib
 import dataclasses
+import io
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import checkpoint, devices, plan, report, trainer
+from cifar_fast import checkpoint, devices, plan, report, trainer, workers
 from cifar_fast.batch import Preparation, Statistics
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
@@ -26,13 +30,28 @@ def run(config):
     """Trains `config` to its end, going on from what `config.workdir` holds. Returns the exit code: 0, or
     128 + the signal that stopped the run after saving.
 
+    Each of several workers calls it. The first has the run directory and prints; what the others write goes to a
+    scratch folder and vanishes.
+
     Raises:
-      UserError: bad data, an unusable or foreign run directory, a loss that is not finite.
+      UserError: bad data, an unusable or foreign run directory, a loss that is not finite, a lost worker.
     """
     started = time.perf_counter()
+    runtime = devices.for_run(config)  # first, since it says which devices TensorFlow starts
+    if runtime.replicas is None or runtime.replicas.workers == 1:
+        return _run(config, runtime, started)
+    try:
+        if runtime.replicas.worker == 0:
+            return _run(config, runtime, started)
+        with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
+            return _run(dataclasses.replace(config, workdir=scratch), runtime, started)
+    except tf.errors.OpError as error:
+        raise workers.lost(runtime.replicas.cluster, error) from error
+
+
+def _run(config, runtime, started):
     data = trainer.load_data(config)
     plan.epochs(config, len(data.train_images))
-    runtime = devices.resolve(config.precision, config.xla)
     # What auto came to belongs to the run: going on elsewhere must not change the arithmetic unseen.
     config = dataclasses.replace(config, precision=runtime.precision, xla="on" if runtime.xla else "off")
     with Workdir(config.workdir) as workdir:
@@ -40,11 +59,15 @@ def run(config):
         print(f"data          {data.origin}\n{runtime.banner()}", flush=True)
         with Signals() as signals:
             current = Run(config, runtime, data, workdir, started)
-            if not current.fit(signals):
+            trained = current.fit(signals)
+            if trained:
+                current.finish()
+            if runtime.replicas:
+                runtime.replicas.total(0)  # all wait here: the chief must not leave before the others are done
+            if not trained:
                 print(f"stopped by {signal.Signals(signals.caught).name} in epoch {current.epoch + 1}, saved; "
                       f"the same command goes on from there (--workdir={config.workdir})", flush=True)
                 return 128 + signals.caught
-            current.finish()
     return 0
 
 
@@ -59,7 +82,7 @@ def evaluate_saved(config, which="best"):
         parts = np.split(arrays["average-000"], ends)
         arrays = _arrays("model", [p.reshape(v.shape) for p, v in zip(parts, model.variables, strict=True)])
     _restore("model", model.variables, arrays)
-    result = trainer.build_evaluator(config, model, data)(tta=True)
+    result = trainer.build_evaluator(config, [model], data)(tta=True)
     return {"checkpoint": which, "epoch": meta["epoch"], "examples": len(data.test_images), "loss": result.loss,
             "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta, "tta_accuracy": result.tta_accuracy,
             "tta_top5": result.tta_top5, "weights_sha256": trainer.weights_sha256(model)}
@@ -93,8 +116,18 @@ class Run:
         self.first_step_seconds = None
         self.restore()
 
+    def latest(self):
+        """What `checkpoint.latest` finds; all workers go on from what the chief finds."""
+        team, found = self.runtime.replicas, checkpoint.latest(self.workdir.checkpoints)
+        if team is None or team.workers == 1:
+            return found
+        path, arrays, meta, problems = found or (None, {}, None, None)
+        said = team.broadcast(checkpoint.encoded(arrays, [str(path), meta, problems]))
+        arrays, (path, meta, problems) = checkpoint.decoded(said, "the chief's checkpoint")
+        return None if meta is None else (Path(path), arrays, meta, problems)
+
     def restore(self):
-        found = checkpoint.latest(self.workdir.checkpoints)
+        found = self.latest()
         if found is None:
             self.workdir.check_that_nothing_is_lost()
             self.metrics = []
@@ -108,8 +141,9 @@ class Run:
                             "--workdir")
         self.metrics = meta["metrics"]
         self.workdir.write_metrics(self.metrics)  # the checkpoint's word counts, whatever stands in the file
-        for name, variables in self.trainer.engine.variables().items():
-            _restore(name, variables, arrays)
+        for engine in self.trainer.engines:
+            for name, variables in engine.variables().items():
+                _restore(name, variables, arrays)
         self.totals = arrays["totals"]
         for name in COUNTERS:
             setattr(self, name, meta[name])
@@ -173,9 +207,9 @@ class Run:
         if planned.size != self.size:
             self.size, self.rate, self.first_call = planned.size, None, None  # another program
         while self.step < planned.steps:
+            signals.caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
             if signals.caught:
                 return False
-            steps = min(self.steps_a_call(), planned.steps - self.step)
             begin = time.perf_counter()
             totals = self.trainer.train(batches, self.epoch, self.step, steps, self.totals)
             elapsed = time.perf_counter() - begin
@@ -187,6 +221,17 @@ class Run:
                 self.save()
                 saved = time.perf_counter()
         return True
+
+    def agree(self, caught, steps):
+        """What all workers do next: stop by the signal that any of them caught, or take the chief's number of steps."""
+        team = self.runtime.replicas
+        if team is None or team.workers == 1:
+            return caught, steps
+        said = np.zeros(team.workers + 1)
+        said[team.worker] = caught or 0
+        said[-1] = steps if team.worker == 0 else 0
+        said = team.total(said)
+        return int(said[:-1].max()) or None, int(said[-1])
 
     def steps_a_call(self):
         if self.rate is None:

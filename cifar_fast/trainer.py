@@ -1,5 +1,6 @@
 """A network, its data and its engine, put together from a `Config`: what trains, without files or signals."""
 import contextlib
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -9,6 +10,7 @@ from cifar_fast import flops, optimizers, pipeline, plan, pruning, resnet, sched
 from cifar_fast.averages import Averages
 from cifar_fast.batch import Preparation, Statistics
 from cifar_fast.evaluate import Evaluator
+from cifar_fast.parallel import ParallelEngine, ParallelEvaluator
 from cifar_fast.step import Engine
 
 
@@ -27,16 +29,31 @@ class Trainer:
         self.plan = plan.epochs(config, examples)
         self.steps = sum(e.steps for e in self.plan)
         statistics = Statistics.of(data.train_images, config.standardize)
-        self.model = build_model(config, runtime, data)
-        if config.whitening:
-            whitening.whiten(self.model.stem, data.train_images, statistics)
-        average = config.average != "none" and Averages(
-            self.model.variables, config.average, config.average_every, config.average_decay, self.steps)
         self.resident = pipeline.is_resident(config.input, data.train_images)
-        self.engine = Engine(
-            config, runtime, self.model, optimizers.build(config), Preparation(config, statistics), examples,
-            *((data.train_images, data.train_labels) if self.resident else ()), average=average or None)
-        self.evaluate = build_evaluator(config, self.model, data)
+        self.replicas = replicas = runtime.replicas
+        if replicas is None:
+            self.engines = [self._build_engine(runtime, statistics)]
+            self.engine = self.engines[0]
+        else:
+            self.engines = [
+                self._build_engine(dataclasses.replace(runtime, device=device), statistics, replicas.first + i,
+                                   replicas.count) for i, device in enumerate(replicas.devices)]
+            self.engine = ParallelEngine(replicas, self.engines, config.batch_size, runtime.precision, config.reduce_in)
+        self.model = self.engines[0].model
+        self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
+
+    def _build_engine(self, runtime, statistics, replica=0, replicas=1):
+        config, data = self.config, self.data
+        with tf.device(runtime.device):
+            model = build_model(config, runtime, data)
+            if config.whitening:
+                whitening.whiten(model.stem, data.train_images, statistics)
+            average = config.average != "none" and Averages(
+                model.variables, config.average, config.average_every, config.average_decay, self.steps)
+            return Engine(
+                config, runtime, model, optimizers.build(config), Preparation(config, statistics),
+                len(data.train_images), *((data.train_images, data.train_labels) if self.resident else ()),
+                average=average or None, replica=replica, replicas=replicas)
 
     def batches(self, epoch, start=0):
         """An iterator over the batches of an epoch from step `start` on. Starting an epoch decides what it prunes."""
@@ -44,22 +61,26 @@ class Trainer:
         if self.config.prune:
             if not start:
                 self._prune(epoch)
-            order = order[self.engine.weights.numpy()[order] > 0]
+            order = order[self.engines[0].weights.numpy()[order] > 0]
         order = (order, self.config.batch_size, start)
         if self.resident:
             return iter(pipeline.index_batches(*order))
-        return iter(pipeline.image_batches(self.data.train_images, self.data.train_labels, *order))
+        share = self.replicas.share(self.config.batch_size) if self.replicas else slice(None)
+        return iter(pipeline.image_batches(self.data.train_images, self.data.train_labels, *order, share=share))
 
     def _prune(self, epoch):
         config, weights = self.config, np.ones(len(self.data.train_images), np.float32)
         if self.plan[epoch].examples < len(weights):
-            weights = pruning.weights(self.engine.losses.numpy(), config.prune, config.prune_easy, config.seed, epoch)
-        self.engine.weights.assign(weights)
+            losses = self.engines[0].losses.numpy()
+            weights = pruning.weights(losses, config.prune, config.prune_easy, config.seed, epoch)
+        for engine in self.engines:
+            engine.weights.assign(weights)
 
     def rates(self, epoch):
         """The learning rate of each step of an epoch: float32 [its steps]."""
         steps = self.plan[epoch].first_step + np.arange(self.plan[epoch].steps)
-        return schedules.learning_rates(self.config, epoch, steps / self.steps)
+        scale = self.replicas.count if self.replicas and self.config.scale_learning_rate else 1
+        return scale * schedules.learning_rates(self.config, epoch, steps / self.steps)
 
     def train(self, batches, epoch, start, steps, totals):
         """Takes `steps` steps from step `start` of an epoch on. Returns the epoch's totals, see `Engine.run`."""
@@ -74,7 +95,11 @@ class Trainer:
 
     def averaged(self):
         """A context in which the model's variables are those that are evaluated: their averages, if there are any."""
-        return self.engine.average.swapped() if self.engine.average else contextlib.nullcontext()
+        stack = contextlib.ExitStack()
+        for engine in self.engines:
+            if engine.average:
+                stack.enter_context(engine.average.swapped())
+        return stack
 
 
 def load_data(config):
@@ -89,14 +114,18 @@ def build_model(config, runtime, data):
     return resnet.build(len(data.class_names), data.train_images.shape[1:], units=config.units,
                         filters=config.filters, activation=config.activation, dropout=config.dropout,
                         stochastic_depth=config.stochastic_depth, norm_momentum=config.norm_momentum,
-                        seed=config.seed, precision=runtime.precision)
+                        sync_norm=config.sync_batch_norm and runtime.replicas is not None, seed=config.seed,
+                        precision=runtime.precision)
 
 
-def build_evaluator(config, model, data):
-    """The `Evaluator` of a model on the test images of `data`."""
+def build_evaluator(config, models, data, replicas=None):
+    """The `Evaluator` of a model on the test images of `data`, or of the local replicas' equal ones."""
     own = config.test_statistics == "own"
     statistics = Statistics.of(data.test_images if own else data.train_images, config.standardize)
-    return Evaluator(model, data.test_images, data.test_labels, statistics, l2=config.l2, tta=config.tta)
+    arguments = data.test_images, data.test_labels, statistics
+    if replicas is None:
+        return Evaluator(models[0], *arguments, l2=config.l2, tta=config.tta)
+    return ParallelEvaluator(replicas, models, *arguments, l2=config.l2, tta=config.tta)
 
 
 def weights_sha256(model):

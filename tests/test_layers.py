@@ -3,7 +3,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny  # noqa: F401  splits the CPU
 
+from cifar_fast import replicas
 from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth
 
 
@@ -28,6 +30,41 @@ def test_normalization_equals_keras_in_values_gradients_and_moving_statistics(sh
         results.append([outputs, *gradients, layer.moving_mean.value, layer.moving_variance.value, inference])
     for theirs, ours in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_synchronized_normalization_of_shares_is_that_of_the_whole(precision):
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.normal(2, 3, (8, 6, 6, 5)), tf.float32)
+    weights = tf.constant(rng.normal(size=images.shape), tf.float32)
+
+    def passed(layer, images, weights):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = tf.cast(layer(images, training=True), tf.float32)
+            loss = tf.reduce_sum(outputs * weights)
+        return outputs, *tape.gradient(loss, [images, layer.gamma.value, layer.beta.value])
+
+    def layer(device="/CPU:0", **options):
+        with tf.device(device):
+            made = BatchNormalization(dtype=precision, **options)
+            made.build(images.shape)
+            made.gamma.assign(np.linspace(0.5, 2, 5))
+        return made
+
+    team = replicas.mirrored(["/CPU:0", "/CPU:1"])
+    single, shares = layer(), [layer(device, synchronized=True) for device in team.devices]
+    outputs, by_images, by_gamma, by_beta = passed(single, images, weights)
+    halves = tf.function(lambda: team.run(
+        lambda i: passed(shares[i], images[4 * i:4 * i + 4], weights[4 * i:4 * i + 4])))()
+    close = dict(rtol=2e-5, atol=2e-5) if precision == "float32" else dict(rtol=0.03, atol=0.1)
+    np.testing.assert_allclose(tf.concat([h[0] for h in halves], 0), outputs, **close)
+    np.testing.assert_allclose(tf.concat([h[1] for h in halves], 0), by_images, **close)
+    np.testing.assert_allclose(halves[0][2] + halves[1][2], by_gamma, **close)
+    np.testing.assert_allclose(halves[0][3] + halves[1][3], by_beta, **close)
+    for share in shares:
+        np.testing.assert_allclose(share.moving_variance.value, single.moving_variance.value, rtol=1e-5)
+        np.testing.assert_allclose(share.moving_mean.value, single.moving_mean.value, rtol=1e-5)
 
 
 def test_normalization_in_bfloat16_keeps_its_statistics_in_float32():

@@ -1,8 +1,13 @@
-"""What the tests train: a network of three units on a few random or drawn images."""
+"""What the tests train: a network of three units on a few random or drawn images, on one to four logical CPUs."""
 import numpy as np
+import tensorflow as tf
 
-from cifar_fast import devices, sources, synthetic, trainer
+from cifar_fast import devices, replicas, sources, synthetic, trainer
 from cifar_fast.config import Config
+
+# All test modules are imported before the first test starts TensorFlow's devices.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4)
 
 
 def config(**changes):
@@ -16,9 +21,11 @@ def data(train=80, test=40, seed=0):
     return sources.Dataset(*synthetic.make(seed, 10, train, test), synthetic.SHAPES, "drawn")
 
 
-def make_trainer(**changes):
+def make_trainer(on=0, **changes):
+    """on: how many replicas, each on a CPU of its own; 0 is the plain engine."""
     chosen = config(**changes)
-    return trainer.Trainer(chosen, devices.resolve(chosen.precision, chosen.xla),
+    team = replicas.mirrored([f"/CPU:{i}" for i in range(on)]) if on else None
+    return trainer.Trainer(chosen, devices.resolve(chosen.precision, chosen.xla, team),
                            data(chosen.train_examples, chosen.test_examples))
 
 
@@ -36,3 +43,8 @@ def losses(ours, steps):
 
 def weights(ours):
     return [v.numpy() for group in ours.engine.variables().values() for v in group]
+
+
+def same(some, others):
+    """Whether two lists of arrays are the same bits."""
+    return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))

@@ -1,0 +1,96 @@
+"""Several workers on this machine: `cifar_fast launch --workers=2 -- train …`, to try on one what runs on many.
+
+Each worker is a process of its own with its share of the cores, told by TF_CONFIG who the others are. Graphics cards
+are hidden from them: for several in one machine, `--strategy=mirrored` is the way.
+"""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from cifar_fast import environment
+
+PATIENCE = 90.0  # seconds that workers have to leave by themselves once one of them has failed
+
+
+def launch(workers, arguments):
+    """Runs `cifar_fast ARGUMENTS` in so many workers at once. Returns 0 if all ended well, else the code of the first
+    that failed.
+
+    The chief's output is shown as it is, the others' with their number before it; SIGINT and SIGTERM go on to all.
+    """
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    children = [_start(i, addresses, arguments) for i in range(workers)]
+    readers = [threading.Thread(target=_copy, args=(stream, target, f"[worker {i}] " if i else ""))
+               for i, child in enumerate(children)
+               for stream, target in ((child.stdout, sys.stdout), (child.stderr, sys.stderr))]
+    before = {number: signal.signal(number, lambda caught, _: _tell(children, caught))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for reader in readers:
+            reader.start()
+        code = _wait(children)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _tell(children, signal.SIGKILL)
+    for reader in readers:
+        reader.join()
+    return code
+
+
+def _start(index, addresses, arguments):
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    cores = sorted(os.sched_getaffinity(0))
+    share = max(1, environment.usable_cores() // len(addresses))
+    own = {cores[(index * share + i) % len(cores)] for i in range(share)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cifar_fast", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""},
+        start_new_session=True,  # the terminal's Ctrl-C comes through us, once
+        preexec_fn=lambda: os.sched_setaffinity(0, own))
+
+
+def _wait(children):
+    """Until all have ended; those that hang on after another failed are killed. The first failure's exit code, or 0."""
+    code, deadline = 0, None
+    while any(child.poll() is None for child in children):
+        for index, child in enumerate(children):
+            if not code and child.poll():
+                code, deadline = _code(child), time.monotonic() + PATIENCE
+                if child.returncode < 0:
+                    name = signal.Signals(-child.returncode).name
+                    print(f"cifar_fast: worker {index} was ended by {name}", file=sys.stderr, flush=True)
+        if deadline and time.monotonic() > deadline:
+            _tell(children, signal.SIGKILL)
+        time.sleep(0.1)
+    return code or max(map(_code, children))
+
+
+def _code(child):
+    return 128 - child.returncode if child.returncode < 0 else child.returncode
+
+
+def _tell(children, number):
+    for child in children:
+        if child.poll() is None:
+            child.send_signal(number)
+
+
+def _copy(stream, target, mark):
+    for line in stream:
+        target.write(mark + line)
+        target.flush()
+
+
+def free_ports(count):
+    """Ports of this machine that nobody listens on: a list of so many different ones."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports

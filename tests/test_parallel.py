@@ -1,0 +1,133 @@
+"""Several replicas train as one: the same examples, the same numbers but for rounding, the same bits on each."""
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from cifar_fast import replicas
+
+
+def train(ours, steps=5):
+    return ours.train(ours.batches(0), 0, 0, steps, np.zeros(3, np.float32))
+
+
+def state(engine):
+    return [v.numpy() for group in engine.variables().values() for v in group]
+
+
+# At a small rate, as in test_step: training is chaotic, and any rounding grows.
+CALM = dict(epochs=4, dropout=0.0, sync_batch_norm=True, optimizer="sgd", learning_rate=3e-4)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return tiny.losses(tiny.make_trainer(**CALM), 20)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_losses_are_those_of_one_device(count, alone):
+    np.testing.assert_allclose(tiny.losses(tiny.make_trainer(on=count, **CALM), 20), alone, atol=1e-4)
+
+
+def test_compiled_replicas_give_the_same_losses():
+    calm = CALM | dict(sync_batch_norm=False)
+    plain, compiled = (tiny.losses(tiny.make_trainer(on=2, xla=xla, **calm), 8) for xla in ("off", "on"))
+    np.testing.assert_allclose(compiled, plain, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["resident", "stream"])
+@pytest.mark.parametrize("count", [2, 4])
+def test_replicas_augment_as_one_device_does(count, kind):
+    one, many = tiny.make_trainer(input=kind, cutmix=1.0), tiny.make_trainer(on=count, input=kind, cutmix=1.0)
+    for epoch, start in ((0, 0), (1, 3)):  # the second as after going on from a checkpoint
+        _, whole, _ = one.engine.prepared(next(one.batches(epoch, start)), tf.constant(epoch), None)
+        batch = next(many.batches(epoch, start))
+        shares = [engine.prepared(many.engine._share(i, batch), tf.constant(epoch), None)[1]
+                  for i, engine in enumerate(many.engines)]
+        np.testing.assert_array_equal(np.concatenate([s.images for s in shares]), whole.images)
+        np.testing.assert_array_equal(np.concatenate([s.labels for s in shares]), whole.labels)
+        np.testing.assert_array_equal(np.concatenate([s.shares for s in shares]), whole.shares)
+
+
+@pytest.mark.parametrize("changes", [
+    dict(), dict(input="stream", precision="bfloat16", reduce_in="compute"),
+    dict(optimizer="muon", prune=0.4, average="lookahead", average_every=2)])
+def test_replicas_hold_the_same_bits_after_steps(changes):
+    ours = tiny.make_trainer(on=2, dropout=0.2, **changes)
+    train(ours)
+    first, second = (state(engine) for engine in ours.engines)
+    assert tiny.same(first, second)
+    if "prune" in changes:
+        seen = np.concatenate([b.numpy() for b in ours.batches(0)])
+        assert set(np.flatnonzero(ours.engines[1].losses.numpy())) == set(seen)
+
+
+def test_a_sum_in_bfloat16_is_near_one_in_float32():
+    exact, rounded = (tiny.losses(tiny.make_trainer(on=2, precision="bfloat16", reduce_in=kind, dropout=0.0), 10)
+                      for kind in ("float32", "compute"))
+    np.testing.assert_allclose(rounded, exact, rtol=0.02)
+    assert not np.array_equal(rounded, exact)
+
+
+def test_replicas_drop_by_draws_of_their_own():
+    ours = tiny.make_trainer(on=2)
+    assert ours.engines[0].seed == 0 != ours.engines[1].seed
+
+
+@pytest.mark.parametrize("poisoned", [0, 1])
+def test_an_overflow_on_one_replica_skips_the_update_on_all(poisoned):
+    ours = tiny.make_trainer(on=2, precision="float16")
+    engine = ours.engines[poisoned]
+    gradients = engine.gradients
+
+    def overflown(batch, weights, step):
+        (first, *rest), totals, losses = gradients(batch, weights, step)
+        return [tf.where(tf.equal(step, 1), np.inf, first), *rest], totals, losses
+
+    engine.gradients = overflown
+    batches, kept = ours.batches(0), []
+    for step in range(3):
+        ours.train(batches, 0, step, 1, np.zeros(3, np.float32))
+        kept.append([v.numpy() for v in ours.model.trainable_variables])
+        scale = 2.0**15 if step < 1 else 2.0**14
+        assert [float(e.optimizer.dynamic_scale) for e in ours.engines] == [scale, scale]
+    assert tiny.same(kept[0], kept[1]) and not tiny.same(kept[1], kept[2])
+    assert tiny.same(*(state(e) for e in ours.engines))
+    assert all(np.isfinite(v).all() for v in kept[2])
+
+
+def test_going_on_with_other_replicas_changes_nothing_but_rounding():
+    two, four = tiny.make_trainer(on=2, **CALM), tiny.make_trainer(on=4, **CALM)
+    train(two)
+    for engine in four.engines:
+        for variable, value in zip((v for group in engine.variables().values() for v in group), state(two.engines[0]),
+                                   strict=True):
+            variable.assign(value)
+    totals = [t.train(t.batches(1), 1, 0, 5, np.zeros(3, np.float32)) for t in (two, four)]
+    np.testing.assert_allclose(*totals, rtol=1e-5)
+
+
+def test_evaluation_counts_every_example_once():
+    one, many = (tiny.make_trainer(on=count, test_examples=37, tta="mirror") for count in (0, 4))
+    result, expected = many.evaluate(tta=True), one.evaluate(tta=True)
+    np.testing.assert_array_equal(result.predictions, expected.predictions)
+    assert (result.accuracy, result.top5, result.tta_accuracy) == (
+        expected.accuracy, expected.top5, expected.tta_accuracy)
+    assert result.loss == pytest.approx(expected.loss, rel=1e-5)
+
+
+def test_the_learning_rate_can_follow_the_replicas():
+    plain, scaled = (tiny.make_trainer(on=2, scale_learning_rate=s).rates(0) for s in (False, True))
+    np.testing.assert_array_equal(scaled, 2 * plain)
+
+
+def test_ten_teams_one_after_another():
+    for number in range(10):
+        count = 2 + number % 3
+        team = replicas.mirrored([f"/CPU:{i}" for i in range(count)])
+
+        @tf.function
+        def run(team=team):
+            return team.run(lambda place: replicas.summed(tf.fill([3], place + 1.0)))
+
+        assert [v.numpy().tolist() for v in run()] == [[count * (count + 1) / 2] * 3] * count

@@ -1,0 +1,40 @@
+"""The words between replicas: packing, sums, bytes."""
+import numpy as np
+import tensorflow as tf
+
+from cifar_fast import replicas
+
+
+class Pair(replicas.Replicas):
+    """Two workers without a network: `total` adds what the other, a fixed array, says."""
+
+    def __init__(self, worker, other):
+        self.worker, self.workers, self.other = worker, 2, list(other)
+
+    def total(self, array):
+        return np.asarray(array, np.float32) + self.other.pop(0)
+
+
+def test_packing_keeps_shapes_and_values():
+    tensors = [tf.reshape(tf.range(6.0), [2, 3]), tf.constant(7.0), tf.range(2.0)]
+    vector = replicas.packed(tensors)
+    assert vector.shape == [9]
+    for before, after in zip(tensors, replicas.unpacked(vector, tensors), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_broadcast_brings_any_bytes():
+    for data in (b"", b"\x00", bytes(range(256)) * 3 + b"\xff"):
+        said = []
+
+        class Chief(Pair):
+            def total(self, array, said=said):
+                said.append(np.asarray(array, np.float32))
+                return said[-1]
+
+        assert Chief(0, []).broadcast(data) == data
+        assert Pair(1, said).broadcast(b"something else") == data
+
+
+def test_each_worker_takes_its_share():
+    assert Pair(0, []).share(12) == slice(0, 6) and Pair(1, []).share(12) == slice(6, 12)

@@ -1,0 +1,238 @@
+"""Who the workers are, the roll call, and whole runs of two: stopped, killed, going on."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import tensorflow as tf
+import tiny
+from test_train import FLAGS, result
+
+from cifar_fast import launch, layout, workers
+from cifar_fast.errors import UserError
+
+TWO = {"worker": ["a:1", "b:2"]}
+
+
+def tf_config(cluster, kind="worker", index=0):
+    return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})}
+
+
+def test_tf_config_names_the_workers():
+    assert workers.find({}) is None
+    assert workers.find(tf_config(TWO, index=1)) == workers.Cluster(("a:1", "b:2"), 1, "TF_CONFIG")
+    with_chief = {"chief": ["c:9"]} | TWO
+    assert workers.find(tf_config(with_chief, "chief")).index == 0
+    assert workers.find(tf_config(with_chief, "worker", 1)) == workers.Cluster(("c:9", "a:1", "b:2"), 2, "TF_CONFIG")
+
+
+@pytest.mark.parametrize("text", [
+    "{", "[]", "7", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": [], "task": {}}',
+    *(tf_config(*case)["TF_CONFIG"] for case in [
+        (TWO, "worker", 2), (TWO, "worker", -1), (TWO, "worker", "0"), (TWO, "chief"), (TWO, None), (TWO, ["worker"]),
+        ({"worker": ["a"]},), ({"worker": "a:1"},), ({"worker": [3]},), ({"worker": ["a:1", "a:1"]},),
+        ({"worker": []},), ({"chief": ["a:1", "b:1"]}, "chief"), (TWO | {"ps": ["d:4"]},)])])
+def test_a_malformed_tf_config_gets_one_line(text):
+    with pytest.raises(UserError, match="^TF_CONFIG: .*expected .*cluster") as error:
+        workers.find({"TF_CONFIG": text})
+    assert "\n" not in str(error.value)
+
+
+def slurm(nodes, counts, index, tasks):
+    return {"SLURM_STEP_NODELIST": nodes, "SLURM_STEP_TASKS_PER_NODE": counts, "SLURM_PROCID": str(index),
+            "SLURM_STEP_NUM_TASKS": str(tasks)}
+
+
+@pytest.mark.parametrize("variables, addresses", [
+    (slurm("n[1-2]", "1(x2)", 1, 2), ["n1:29400", "n2:29400"]),
+    (slurm("gpu[08-10,2],login", "2,1(x4)", 5, 6),
+     ["gpu08:29400", "gpu08:29401", "gpu09:29400", "gpu10:29400", "gpu2:29400", "login:29400"]),
+    (slurm("box", "2", 0, 2), ["box:29400", "box:29401"])])
+def test_slurm_names_the_workers(variables, addresses):
+    cluster = workers.find(variables)
+    assert cluster == workers.Cluster(tuple(addresses), int(variables["SLURM_PROCID"]), "Slurm")
+
+
+@pytest.mark.parametrize("variables", [
+    {"SLURM_STEP_NUM_TASKS": "2"}, slurm("n[1-", "1(x2)", 0, 2), slurm("n1", "1(x2)", 0, 2), slurm("n1", "2", 2, 2),
+    slurm("n1", "two", 0, 2), slurm("n1", "2", 0, 3)])
+def test_slurm_variables_that_do_not_fit_get_one_line(variables):
+    with pytest.raises(UserError, match="Slurm's variables"):
+        workers.find(variables)
+    assert workers.find(variables | {"SLURM_STEP_NUM_TASKS": "1"}) is None
+
+
+def roll_call(count, configs, present=None):
+    """Each worker's answer, None where all is well; `present` are those that come."""
+    addresses, answers = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(count)), {}
+
+    def call(index):
+        try:
+            workers.call_roll(workers.Cluster(addresses, index, "a test"), configs[index])
+            answers[index] = None
+        except UserError as error:
+            answers[index] = str(error)
+
+    threads = [threading.Thread(target=call, args=(i,)) for i in present or range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return addresses, answers
+
+
+def test_all_who_are_called_begin():
+    assert roll_call(3, [tiny.config(workdir=str(i)) for i in range(3)])[1] == {0: None, 1: None, 2: None}
+
+
+def test_a_worker_that_never_comes_is_named_with_its_address():
+    configs = [tiny.config(worker_timeout=1.5)] * 3
+    addresses, answers = roll_call(3, configs, [0, 1])
+    assert set(answers) == {0, 1}
+    assert all(f"worker 2 ({addresses[2]}) did not come" in answer for answer in answers.values())
+    addresses, answers = roll_call(2, configs, [1])
+    assert f"worker 0 ({addresses[0]}, the chief) did not answer worker 1" in answers[1]
+
+
+def test_workers_with_other_flags_do_not_begin():
+    _, answers = roll_call(2, [tiny.config(), tiny.config(learning_rate=0.5)])
+    assert all("--learning_rate=0.001 --learning_rate=0.5" in answer for answer in answers.values())
+
+
+def test_a_lost_worker_is_named():
+    cluster = workers.Cluster(("a:1", "b:2"), 0, "a test")
+    error = tf.errors.UnavailableError(None, None, "from remote target /job:worker/replica:0/task:1 while")
+    assert "worker 1 (b:2) is gone" in str(workers.lost(cluster, error))
+
+
+@pytest.mark.parametrize("changes, gpus, variables, expected", [
+    ({}, 0, {}, ("one_device", ("/CPU:0",))),
+    ({}, 1, {}, ("one_device", ("/GPU:0",))),
+    ({}, 4, {}, ("mirrored", ("/GPU:0", "/GPU:1", "/GPU:2", "/GPU:3"))),
+    (dict(num_devices=2), 4, {}, ("mirrored", ("/GPU:0", "/GPU:1"))),
+    (dict(num_devices=1), 4, {}, ("one_device", ("/GPU:0",))),
+    (dict(strategy="one_device"), 4, {}, ("one_device", ("/GPU:0",))),
+    (dict(logical_cpus=2), 0, {}, ("mirrored", ("/CPU:0", "/CPU:1"))),
+    ({}, 2, tf_config(TWO), ("multi_worker", ("/GPU:0", "/GPU:1"))),
+    (dict(strategy="mirrored"), 2, tf_config(TWO), ("mirrored", ("/GPU:0", "/GPU:1")))])
+def test_layouts(changes, gpus, variables, expected):
+    found = layout.decide(tiny.config(**changes), gpus, variables)
+    assert (found.strategy, found.devices) == expected
+
+
+@pytest.mark.parametrize("changes, gpus, variables, message", [
+    (dict(strategy="mirrored"), 0, {}, "--strategy=mirrored: no GPU is visible"),
+    (dict(num_devices=2), 0, {}, "--num_devices=2: .*no visible GPU"),
+    (dict(num_devices=3), 2, {}, "--num_devices=3: there are 2 GPUs; ask for at most 2"),
+    (dict(num_devices=5, logical_cpus=4), 0, {}, "--num_devices=5: there are 4 logical CPUs"),
+    (dict(strategy="one_device", num_devices=2), 2, {}, "--strategy=one_device --num_devices=2"),
+    (dict(strategy="multi_worker"), 0, {}, "--strategy=multi_worker: neither TF_CONFIG nor Slurm"),
+    (dict(strategy="multi_worker", logical_cpus=2), 0, tf_config(TWO), "--logical_cpus=2: a worker's CPU is one"),
+    (dict(batch_size=15), 2, {}, "--batch_size=15: 2 replicas need a multiple of 2; take 14 or 16"),
+    (dict(batch_size=1), 2, {}, "take 2$"),
+    (dict(batch_size=18, cutmix=1.0), 2, {}, "a multiple of 4; take 16 or 20"),
+    (dict(sync_batch_norm=True, xla="on"), 2, {}, "--sync_batch_norm --xla=on")])
+def test_what_does_not_fit_gets_one_line(changes, gpus, variables, message):
+    with pytest.raises(UserError, match=message) as error:
+        layout.decide(tiny.config(**changes), gpus, variables)
+    assert "\n" not in str(error.value)
+
+
+def test_launch_shows_all_workers_and_fails_with_the_first(capfd):
+    assert launch.launch(2, ["recipes"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert any(line.startswith("[worker 1] quickstart") for line in lines)
+    assert any(line.startswith("quickstart") for line in lines)
+    assert launch.launch(2, ["train", "--epochs=0"]) == 1
+    assert "[worker 1] cifar_fast: --epochs=0" in capfd.readouterr().err
+
+
+def start(workdir, addresses, *more):
+    """Two workers; the second trains as if on another machine, where there is no such run directory."""
+    children = []
+    for index in range(2):
+        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        place = workdir if index == 0 else workdir.parent / "not there"
+        children.append(subprocess.Popen(
+            [sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32", f"--workdir={place}", *more],
+            env=os.environ | {"TF_CONFIG": json.dumps(config)}, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE))
+    return children
+
+
+def addresses():
+    return [f"127.0.0.1:{port}" for port in launch.free_ports(2)]
+
+
+def wait_for_steps(workdir, count):
+    seen, deadline = set(), time.time() + 120
+    while len(seen) < count and time.time() < deadline:
+        seen |= {p.name for p in workdir.glob("checkpoints/step-*")}
+        time.sleep(0.01)
+
+
+def test_two_workers_killed_and_stopped_end_as_two_replicas_never_stopped(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run([sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32", "--logical_cpus=2",
+                    f"--workdir={whole}"], check=True, capture_output=True)
+    chief, second = start(broken, where := addresses(), "--checkpoint_every=0")
+    wait_for_steps(broken, 3)
+    second.kill()
+    begin = time.time()
+    error = chief.communicate(timeout=90)[1]
+    second.communicate()
+    assert chief.returncode == 1 and time.time() - begin < 60
+    line, = (line for line in error.splitlines() if line.startswith("cifar_fast: "))
+    assert f"worker 1 ({where[1]}) is gone" in line
+
+    chief, second = start(broken, addresses(), "--checkpoint_every=0")
+    wait_for_steps(broken, 5)
+    second.send_signal(signal.SIGTERM)
+    output = chief.communicate(timeout=90)[0]
+    assert second.communicate(timeout=90)[0] == ""  # only the chief speaks
+    assert (chief.returncode, second.returncode) == (143, 143)
+    assert "stopped by SIGTERM" in output
+
+    for child in start(broken, addresses()):
+        assert "Traceback" not in child.communicate(timeout=120)[1]
+        assert child.returncode == 0
+    assert result(broken) == result(whole)
+    assert not (tmp_path / "not there").exists()
+
+
+OVERFLOW = """
+import sys, os
+sys.path.insert(0, sys.argv[1])
+from cifar_fast import environment
+environment.prepare()
+import numpy as np, tensorflow as tf
+from cifar_fast import devices, trainer
+from cifar_fast.config import Config
+config = Config(dataset="synthetic", units=3, filters=4, batch_size=16, precision="float16", train_examples=80,
+                test_examples=40)
+runtime = devices.for_run(config)
+ours = trainer.Trainer(config, runtime, trainer.load_data(config))
+engine, gradients = ours.engines[0], ours.engines[0].gradients
+def overflown(batch, weights, step):
+    (first, *rest), totals, losses = gradients(batch, weights, step)
+    return [tf.where(tf.equal(step, 1), np.inf, first), *rest], totals, losses
+if runtime.replicas.worker == int(sys.argv[2]):
+    engine.gradients = overflown
+ours.train(ours.batches(0), 0, 0, 3, np.zeros(3, np.float32))
+print(float(engine.optimizer.dynamic_scale), int(engine.optimizer.inner_optimizer.iterations.numpy()),
+      all(np.isfinite(v.numpy()).all() for v in ours.model.variables), trainer.weights_sha256(ours.model))
+"""
+
+
+@pytest.mark.parametrize("poisoned", [0, 1])
+def test_an_overflow_on_one_worker_skips_the_update_on_both(poisoned):
+    where = addresses()
+    children = [subprocess.Popen(
+        [sys.executable, "-c", OVERFLOW, os.getcwd(), str(poisoned)], text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=os.environ | tf_config({"worker": where}, index=i)) for i in range(2)]
+    outputs = [child.communicate(timeout=120)[0].splitlines()[-1:] for child in children]
+    assert outputs[0] == outputs[1] and outputs[0][0].startswith("16384.0 2 True ")
