@@ -11,13 +11,13 @@ import numpy as np  # noqa: E402
 from cifar_fast import cli, devices, trainer  # noqa: E402
 
 
-def make(settings):
-    """settings: flags of `cifar_fast train` by name."""
+def make(settings, measure=lambda ours: {}):
+    """settings: flags of `cifar_fast train` by name; measure: Trainer → more for the record, taken after a step."""
     started = time.perf_counter()
     _, values = cli.parse(["train", *(f"--{k}={v}" for k, v in settings.items())])
     config = cli.config_of(values)
+    runtime = devices.for_run(config)
     data = trainer.load_data(config)
-    runtime = devices.resolve(config.precision, config.xla)
     ours = trainer.Trainer(config, runtime, data)
     place = {"epoch": 0, "start": 0, "batches": ours.batches(0)}
 
@@ -35,7 +35,7 @@ def make(settings):
     steps(1)
     settings = {"precision": runtime.precision, "xla": "on" if runtime.xla else "off",
                 "input": "resident" if ours.resident else "stream"}
-    return {"settings": settings, "first_step_seconds": time.perf_counter() - started}, steps
+    return {"settings": settings, "first_step_seconds": time.perf_counter() - started} | measure(ours), steps
 
 
 if __name__ == "__main__":
