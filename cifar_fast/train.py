@@ -42,7 +42,9 @@ def run(config):
         return _run(config, runtime, started)
     try:
         if runtime.replicas.worker == 0:
-            return _run(config, runtime, started)
+            code = _run(config, runtime, started)
+            workers.outlive(runtime.replicas.cluster)
+            return code
         with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
             return _run(dataclasses.replace(config, workdir=scratch), runtime, started)
     except tf.errors.OpError as error:
@@ -63,7 +65,7 @@ def _run(config, runtime, started):
             if trained:
                 current.finish()
             if runtime.replicas:
-                runtime.replicas.total(0)  # all wait here: the chief must not leave before the others are done
+                runtime.replicas.total(0)  # all wait here for the last
             if not trained:
                 print(f"stopped by {signal.Signals(signals.caught).name} in epoch {current.epoch + 1}, saved; "
                       f"the same command goes on from there (--workdir={config.workdir})", flush=True)

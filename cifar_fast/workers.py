@@ -163,6 +163,20 @@ def _answer(cluster, lines, deadline):
             time.sleep(0.2)
 
 
+def outlive(cluster, seconds=10.0):
+    """The chief waits here until the others' processes have ended, so long at most: TensorFlow in them holds on to it,
+    and would report its end as an error."""
+    deadline = time.monotonic() + seconds
+    for address in cluster.addresses[1:] if cluster.index == 0 else ():
+        host, _, port = address.rpartition(":")
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), 1).close()
+            except OSError:
+                break
+            time.sleep(0.1)
+
+
 def lost(cluster, error):
     """The `UserError` for a collective that failed (a `tf.errors.OpError`): names the worker that TensorFlow names."""
     named = [int(n) for n in re.findall(r"/task:(\d+)", str(error)) if int(n) != cluster.index]
