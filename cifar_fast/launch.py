@@ -45,14 +45,19 @@ def launch(workers, arguments):
 
 def _start(index, addresses, arguments):
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-    cores = sorted(os.sched_getaffinity(0))
-    share = max(1, environment.usable_cores() // len(addresses))
-    own = {cores[(index * share + i) % len(cores)] for i in range(share)}
+    own = share_of_cores(index, len(addresses))
     return subprocess.Popen(
         [sys.executable, "-m", "cifar_fast", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""},
         start_new_session=True,  # the terminal's Ctrl-C comes through us, once
         preexec_fn=lambda: os.sched_setaffinity(0, own))
+
+
+def share_of_cores(index, workers):
+    """The cores of one of so many workers: a set of their numbers, at least one, shared where they are too few."""
+    cores = sorted(os.sched_getaffinity(0))
+    share = max(1, environment.usable_cores() // workers)
+    return {cores[(index * share + i) % len(cores)] for i in range(share)}
 
 
 def _wait(children):

@@ -152,15 +152,18 @@ def test_launch_shows_all_workers_and_fails_with_the_first(capfd):
 
 
 def start(workdir, addresses, *more):
-    """Two workers; the second trains as if on another machine, where there is no such run directory."""
+    """Two workers; the second trains as if on another machine, where there is no such run directory.
+
+    Each has a core of its own, as the logical devices have a thread: a convolution's sums depend on their number."""
     children = []
     for index in range(2):
+        own = launch.share_of_cores(index, 2)
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         place = workdir if index == 0 else workdir.parent / "not there"
         children.append(subprocess.Popen(
             [sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32", f"--workdir={place}", *more],
             env=os.environ | {"TF_CONFIG": json.dumps(config)}, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE))
+            stderr=subprocess.PIPE, preexec_fn=lambda own=own: os.sched_setaffinity(0, own)))
     return children
 
 
