@@ -332,10 +332,15 @@ class Signals:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def _catch(self, number, _):
-        self.caught = number
-        print(f"\n{signal.Signals(number).name}: saving after this call; once more to leave at once", flush=True)
-        self.__exit__()
+    def _catch(self, number, frame):
+        if self.caught is None:
+            self.caught = number
+            print(f"\n{signal.Signals(number).name}: saving after this call; once more to leave at once", flush=True)
+        elif callable(self.before[number]):
+            self.before[number](number, frame)
+        else:  # only now, not at the first: Python loses a signal that waits while its handler is taken away
+            signal.signal(number, self.before[number])
+            signal.raise_signal(number)
 
 
 def _arrays(name, variables):
