@@ -20,23 +20,33 @@ CALM = dict(epochs=4, dropout=0.0, sync_batch_norm=True, optimizer="sgd", learni
 
 
 @pytest.fixture(scope="module")
-def alone():
-    return tiny.losses(tiny.make_trainer(**CALM), 20)
+def calm():
+    """Trainers on one device (0) and on so many replicas: tracing one takes seconds, so the tests share them."""
+    return {count: tiny.make_trainer(on=count, **CALM) for count in (0, 1, 2, 4)}
 
 
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_losses_are_those_of_one_device(count, alone):
-    np.testing.assert_allclose(tiny.losses(tiny.make_trainer(on=count, **CALM), 20), alone, atol=1e-4)
+def test_losses_are_those_of_one_device(calm):
+    alone = tiny.losses(calm[0], 20)
+    for count in (1, 2, 4):
+        np.testing.assert_allclose(tiny.losses(calm[count], 20), alone, atol=1e-4)
+
+
+def test_going_on_with_other_replicas_changes_nothing_but_rounding(calm):
+    for engine in calm[4].engines:
+        for variable, value in zip((v for group in engine.variables().values() for v in group),
+                                   state(calm[2].engines[0]), strict=True):
+            variable.assign(value)
+    totals = [t.train(t.batches(1), 1, 0, 5, np.zeros(3, np.float32)) for t in (calm[2], calm[4])]
+    np.testing.assert_allclose(*totals, rtol=1e-5)
 
 
 def test_compiled_replicas_give_the_same_losses():
-    calm = CALM | dict(sync_batch_norm=False)
-    plain, compiled = (tiny.losses(tiny.make_trainer(on=2, xla=xla, **calm), 8) for xla in ("off", "on"))
+    settings = CALM | dict(sync_batch_norm=False)
+    plain, compiled = (tiny.losses(tiny.make_trainer(on=2, xla=xla, **settings), 8) for xla in ("off", "on"))
     np.testing.assert_allclose(compiled, plain, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["resident", "stream"])
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count, kind", [(2, "stream"), (4, "resident")])
 def test_replicas_augment_as_one_device_does(count, kind):
     one, many = tiny.make_trainer(input=kind, cutmix=1.0), tiny.make_trainer(on=count, input=kind, cutmix=1.0)
     for epoch, start in ((0, 0), (1, 3)):  # the second as after going on from a checkpoint
@@ -49,24 +59,21 @@ def test_replicas_augment_as_one_device_does(count, kind):
         np.testing.assert_array_equal(np.concatenate([s.shares for s in shares]), whole.shares)
 
 
-@pytest.mark.parametrize("changes", [
-    dict(), dict(input="stream", precision="bfloat16", reduce_in="compute"),
-    dict(optimizer="muon", prune=0.4, average="lookahead", average_every=2)])
-def test_replicas_hold_the_same_bits_after_steps(changes):
-    ours = tiny.make_trainer(on=2, dropout=0.2, **changes)
+def test_replicas_hold_the_same_bits_after_steps():
+    ours = tiny.make_trainer(on=2, dropout=0.2, optimizer="muon", prune=0.4, average="lookahead", average_every=2)
     train(ours)
-    first, second = (state(engine) for engine in ours.engines)
-    assert tiny.same(first, second)
-    if "prune" in changes:
-        seen = np.concatenate([b.numpy() for b in ours.batches(0)])
-        assert set(np.flatnonzero(ours.engines[1].losses.numpy())) == set(seen)
+    assert tiny.same(*(state(engine) for engine in ours.engines))
+    seen = np.concatenate([b.numpy() for b in ours.batches(0)])
+    assert set(np.flatnonzero(ours.engines[1].losses.numpy())) == set(seen)
 
 
-def test_a_sum_in_bfloat16_is_near_one_in_float32():
-    exact, rounded = (tiny.losses(tiny.make_trainer(on=2, precision="bfloat16", reduce_in=kind, dropout=0.0), 10)
+def test_a_sum_in_bfloat16_is_near_one_in_float32_and_the_same_everywhere():
+    exact, rounded = (tiny.make_trainer(on=2, input="stream", precision="bfloat16", reduce_in=kind, dropout=0.0)
                       for kind in ("float32", "compute"))
-    np.testing.assert_allclose(rounded, exact, rtol=0.02)
-    assert not np.array_equal(rounded, exact)
+    expected, found = tiny.losses(exact, 10), tiny.losses(rounded, 10)
+    np.testing.assert_allclose(found, expected, rtol=0.02)
+    assert not np.array_equal(found, expected)
+    assert tiny.same(*(state(engine) for engine in rounded.engines))
 
 
 def test_replicas_drop_by_draws_of_their_own():
@@ -74,37 +81,22 @@ def test_replicas_drop_by_draws_of_their_own():
     assert ours.engines[0].seed == 0 != ours.engines[1].seed
 
 
-@pytest.mark.parametrize("poisoned", [0, 1])
-def test_an_overflow_on_one_replica_skips_the_update_on_all(poisoned):
+def test_an_overflow_on_any_replica_skips_the_update_on_all():
     ours = tiny.make_trainer(on=2, precision="float16")
-    engine = ours.engines[poisoned]
-    gradients = engine.gradients
+    for replica, engine in enumerate(ours.engines):  # the first in step 1, the second in step 2
+        def overflown(batch, weights, step, gradients=engine.gradients, replica=replica):
+            (first, *rest), totals, losses = gradients(batch, weights, step)
+            return [tf.where(tf.equal(step, 1 + replica), np.inf, first), *rest], totals, losses
 
-    def overflown(batch, weights, step):
-        (first, *rest), totals, losses = gradients(batch, weights, step)
-        return [tf.where(tf.equal(step, 1), np.inf, first), *rest], totals, losses
-
-    engine.gradients = overflown
+        engine.gradients = overflown
     batches, kept = ours.batches(0), []
-    for step in range(3):
+    for step in range(4):
         ours.train(batches, 0, step, 1, np.zeros(3, np.float32))
         kept.append([v.numpy() for v in ours.model.trainable_variables])
-        scale = 2.0**15 if step < 1 else 2.0**14
-        assert [float(e.optimizer.dynamic_scale) for e in ours.engines] == [scale, scale]
-    assert tiny.same(kept[0], kept[1]) and not tiny.same(kept[1], kept[2])
-    assert tiny.same(*(state(e) for e in ours.engines))
-    assert all(np.isfinite(v).all() for v in kept[2])
-
-
-def test_going_on_with_other_replicas_changes_nothing_but_rounding():
-    two, four = tiny.make_trainer(on=2, **CALM), tiny.make_trainer(on=4, **CALM)
-    train(two)
-    for engine in four.engines:
-        for variable, value in zip((v for group in engine.variables().values() for v in group), state(two.engines[0]),
-                                   strict=True):
-            variable.assign(value)
-    totals = [t.train(t.batches(1), 1, 0, 5, np.zeros(3, np.float32)) for t in (two, four)]
-    np.testing.assert_allclose(*totals, rtol=1e-5)
+        assert [float(e.optimizer.dynamic_scale) for e in ours.engines] == [2.0 ** (15 - min(step, 2))] * 2
+        assert tiny.same(*(state(e) for e in ours.engines))
+    assert tiny.same(kept[0], kept[1]) and tiny.same(kept[1], kept[2]) and not tiny.same(kept[2], kept[3])
+    assert all(np.isfinite(v).all() for v in kept[3])
 
 
 def test_evaluation_counts_every_example_once():
