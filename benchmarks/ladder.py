@@ -31,14 +31,15 @@ from cifar_fast.errors import UserError
 # Name, and the flags that it changes. `image_sizes` stand for shares of the epochs, whose number follows.
 RUNGS = (
     ("original", {}),
-    ("batch 500, one cycle", {"batch_size": 500, "learning_rate": 4e-3, "schedule": "one_cycle", "warmup": 0.2}),
+    ("ReLU", {"activation": "relu"}),
+    ("batch 250, one cycle", {"batch_size": 250, "learning_rate": 4e-3, "schedule": "one_cycle", "warmup": 0.2}),
     ("crops for rotations", {"rotation_range": 0.0, "width_shift_range": 0.0, "height_shift_range": 0.0,
                              "vertical_flip": False, "crop_padding": 2}),
     ("statistics by channel", {"standardize": "channel", "test_statistics": "train"}),
     ("no dropout", {"dropout": 0.0}),
     ("label smoothing", {"label_smoothing": 0.2}),
     ("SGD", {"optimizer": "sgd", "learning_rate": 0.2, "weight_decay": 5e-4, "l2": 0.0}),
-    ("Muon", {"optimizer": "muon", "learning_rate": 0.1, "momentum": 0.85, "dense_rate": 2.0, "vector_rate": 0.5,
+    ("Muon", {"optimizer": "muon", "learning_rate": 0.07, "momentum": 0.85, "dense_rate": 2.0, "vector_rate": 0.5,
               "warmup": 0.1}),
     ("alternating flip", {"horizontal_flip": False, "alternating_flip": True}),
     ("growing images", {"image_sizes": "20x8,26x4,32x2", "norm_momentum": 0.9}),

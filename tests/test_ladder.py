@@ -75,23 +75,23 @@ def test_the_number_of_epochs_is_the_nearest():
 def test_what_is_recorded_is_not_run_again(asked, counted, tmp_path, monkeypatch, capsys):
     asked("--seeds=0,1", "--rungs=1,no dropout", "--out=a.json", "--picture=a.png")
     ladder.main([])
-    assert [(c.batch_size, c.seed) for c in counted] == [(32, 0), (32, 1), (500, 0), (500, 1)]
+    assert [(c.batch_size, c.seed) for c in counted] == [(32, 0), (32, 1), (250, 0), (250, 1)]
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     text = capsys.readouterr().out
     assert "no dropout" in text and "53.50%" in text and "+2.00" in text and "53.00 – 54.00" in text
     ladder.main([])
     assert len(counted) == 4
-    asked("--seeds=0,1,2", "--rungs=1,2", "--out=a.json")
+    asked("--seeds=0,1,2", "--rungs=1,ReLU", "--out=a.json")
     ladder.main([])
-    assert [(c.batch_size, c.seed) for c in counted[4:]] == [(32, 2), (500, 0), (500, 1), (500, 2)]
+    assert [(c.activation, c.seed) for c in counted[4:]] == [("elu", 2), ("relu", 0), ("relu", 1), ("relu", 2)]
 
-    changed = (ladder.RUNGS[0], ("batch 500, one cycle", {"batch_size": 250}), *ladder.RUNGS[2:])
+    changed = (ladder.RUNGS[0], ("ReLU", {"activation": "relu", "dropout": 0.2}), *ladder.RUNGS[2:])
     monkeypatch.setattr(ladder, "RUNGS", changed)
     asked("--rungs=1,2", "--out=a.json")
     ladder.main([])
-    assert [c.batch_size for c in counted[8:]] == [250]
+    assert [c.dropout for c in counted[8:]] == [0.2]
     entries = json.loads((tmp_path / "a.json").read_text())["results"]
-    assert [(e["number"], len(e["runs"])) for e in entries] == [(1, 3), (2, 1), (5, 2)]
+    assert [(e["number"], len(e["runs"])) for e in entries] == [(1, 3), (2, 1), (6, 2)]
 
     asked("--rungs=1", "--filters=8", "--out=a.json", "--picture=a.png")
     ladder.main([])
