@@ -19,15 +19,11 @@ def run(ours, calls):
 
 
 def test_steps_a_call_change_nothing():
-    (totals, weights), (again, same) = (run(tiny.make_trainer(dropout=0.2), calls) for calls in ([1] * 5, [5]))
+    trainers = [tiny.make_trainer(dropout=0.2) for _ in range(2)]
+    (totals, weights), (again, same) = (run(t, calls) for t, calls in zip(trainers, ([1, 2, 2], [5]), strict=True))
+    assert [t.engine.run.experimental_get_tracing_count() for t in trainers] == [1, 1]
     np.testing.assert_array_equal(totals, again)
     assert all(np.array_equal(a, b) for a, b in zip(weights, same, strict=True))
-
-
-def test_one_trace_serves_any_number_of_steps():
-    ours = tiny.make_trainer()
-    run(ours, [1, 2, 2])
-    assert ours.engine.run.experimental_get_tracing_count() == 1
 
 
 def test_streamed_batches_train_to_the_same_bits():
@@ -89,14 +85,6 @@ def test_an_overflow_skips_the_update_and_halves_the_scale():
     engine.update(Batch(tf.zeros([16, 32, 32, 3]), tf.zeros([16], tf.int32)), None, tf.constant(1), tf.constant(1e-3))
     assert not np.array_equal(before[-1], ours.model.trainable_variables[-1])
     assert all(np.isfinite(v.numpy()).all() for v in ours.model.trainable_variables)
-
-
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_mixed_precision_follows_float32(precision):
-    exact, mixed = (tiny.losses(tiny.make_trainer(precision=p, epochs=4, dropout=0.0, filters=8), 20)
-                    for p in ("float32", precision))
-    np.testing.assert_allclose(mixed[:10].mean(), exact[:10].mean(), rtol=0.02)
-    np.testing.assert_allclose(mixed[10:].mean(), exact[10:].mean(), rtol=0.04)
 
 
 def test_adam_step_equals_kerass_own():
