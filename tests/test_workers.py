@@ -222,20 +222,18 @@ ours = trainer.Trainer(config, runtime, trainer.load_data(config))
 engine, gradients = ours.engines[0], ours.engines[0].gradients
 def overflown(batch, weights, step):
     (first, *rest), totals, losses = gradients(batch, weights, step)
-    return [tf.where(tf.equal(step, 1), np.inf, first), *rest], totals, losses
-if runtime.replicas.worker == int(sys.argv[2]):
-    engine.gradients = overflown
-ours.train(ours.batches(0), 0, 0, 3, np.zeros(3, np.float32))
+    return [tf.where(tf.equal(step, 1 + runtime.replicas.worker), np.inf, first), *rest], totals, losses
+engine.gradients = overflown
+ours.train(ours.batches(0), 0, 0, 4, np.zeros(3, np.float32))
 print(float(engine.optimizer.dynamic_scale), int(engine.optimizer.inner_optimizer.iterations.numpy()),
       all(np.isfinite(v.numpy()).all() for v in ours.model.variables), trainer.weights_sha256(ours.model))
 """
 
 
-@pytest.mark.parametrize("poisoned", [0, 1])
-def test_an_overflow_on_one_worker_skips_the_update_on_both(poisoned):
+def test_an_overflow_on_either_worker_skips_the_update_on_both():
     where = addresses()
     children = [subprocess.Popen(
-        [sys.executable, "-c", OVERFLOW, os.getcwd(), str(poisoned)], text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env=os.environ | tf_config({"worker": where}, index=i)) for i in range(2)]
+        [sys.executable, "-c", OVERFLOW, os.getcwd()], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | tf_config({"worker": where}, index=i)) for i in range(2)]
     outputs = [child.communicate(timeout=120)[0].splitlines()[-1:] for child in children]
-    assert outputs[0] == outputs[1] and outputs[0][0].startswith("16384.0 2 True ")
+    assert outputs[0] == outputs[1] and outputs[0][0].startswith("8192.0 2 True ")  # scale, updates, finite, digest
