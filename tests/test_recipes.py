@@ -1,7 +1,7 @@
 import pytest
 from absl import flags
 
-from cifar_fast import cli, recipes
+from cifar_fast import cli, flops, plan, recipes
 from cifar_fast.errors import UserError
 
 SEED = {"epochs": 100, "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3, "schedule": "exponential",
@@ -30,6 +30,15 @@ def test_the_seed_recipes_are_the_original_one(dataset):
     config = parse(f"--recipe=seed_{dataset}")
     assert config.dataset == dataset
     assert {name: getattr(config, name) for name in SEED} == SEED
+
+
+@pytest.mark.parametrize("name, classes, most", [
+    ("fast_cifar10", 10, 0.58), ("fast_cifar100", 100, 0.58), ("quick_cifar100", 100, 0.3)])
+def test_a_fast_recipe_keeps_the_network_and_says_its_arithmetic(name, classes, most):
+    config = parse(f"--recipe={name}")
+    assert (config.dataset, config.units, config.filters) == (f"cifar{classes}", SEED["units"], SEED["filters"])
+    pflop = sum(flops.epoch(config, epoch, classes, (32, 32, 3)) for epoch in plan.epochs(config, 50_000)) / 1e15
+    assert pflop <= most and f"{pflop:.3f} PFLOP" in recipes.names()[name]
 
 
 def test_a_flag_beside_a_recipe_wins_wherever_it_stands():
