@@ -180,7 +180,10 @@ def damaged(folder, whole, origin, names, damage, seed, command=None):
             path.write_bytes(DAMAGES[damage](path.read_bytes(), rng))
     detail = f"{' and '.join(names)} of a {origin.name} run" + (", evaluated" if command else "")
     code, output = Child(workdir, command=command or ("train", *FLAGS)).wait()
-    named = any(Path(name).name in output for name in names)
+    words = {Path(name).name for name in names}
+    if damage == "deleted":  # a file that is not there is as well named by its folder
+        words |= {f"/{Path(name).parent}:" for name in names}
+    named = any(word in output for word in words)
     lost = ""
     if code:
         lost = _not_one_line((code, output)) or ("" if named else f"refused without its name: {output[-300:]}")

@@ -133,13 +133,13 @@ def plant(place, value, number):
             return loss(self, batch._replace(images=images), now, *rest)
         step.Engine.loss = spoilt_loss
     else:
-        apply = step.Engine._apply
+        apply = step.Engine.apply
 
         def spoilt_apply(self, gradients, rate):
             now = tf.convert_to_tensor(self.optimizer.iterations)
             first = tf.where(tf.equal(now, tf.cast(number, now.dtype)), _spoilt(gradients[0], value), gradients[0])
             return apply(self, [first, *gradients[1:]], rate)
-        step.Engine._apply = spoilt_apply
+        step.Engine.apply = spoilt_apply
 
 
 def _spoilt(tensor, value):
