@@ -65,17 +65,18 @@ def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
 
 def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     workdir = tmp_path / "run"
-    child = subprocess.Popen(command(workdir, "--steps_per_call=1"), stdout=subprocess.PIPE, text=True)
-    for line in child.stdout:
-        if line.startswith("versions"):
-            break
-    while not (workdir / "plots/augmentation.png").exists():
+    child = subprocess.Popen(command(workdir, "--steps_per_call=1", "--batch_size=2"), stdout=subprocess.PIPE,
+                             text=True)
+    while not (workdir / "metrics.jsonl").exists() or not (workdir / "metrics.jsonl").read_text():
         time.sleep(0.01)
+        assert child.poll() is None
+    sent = time.time_ns()  # in the second epoch, whose 320 steps no clock interrupts to save
     child.send_signal(signal.SIGTERM)
     output = child.communicate()[0]
     assert child.returncode == 128 + signal.SIGTERM
     assert f"the same command goes on from there (--workdir={workdir})" in output
-    assert checkpoint.latest(workdir / "checkpoints")[2]["step"] > 0
+    path, _, meta, _ = checkpoint.latest(workdir / "checkpoints")
+    assert meta["epoch"] == 1 and path.stat().st_mtime_ns > sent
 
 
 PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,

@@ -31,7 +31,7 @@ WRONG = [
     "train --flagfile=", "train --flagfile=/no/such/file", "train --flagfile=/", "train --flagfile=/dev/zero",
     "train --which=last", "train --out=x.png", "evaluate --which=worst", "evaluate --which=", "evaluate --epochs=3",
     "evaluate --out=x.png", "evaluate", "evaluate --workdir=/no/such/run", "evaluate --workdir=/dev/null",
-    "devices --precision=float64", "devices --xla=maybe", "devices --batch_size=8", "devices cpu",
+    "devices --precision=float64", "devices --xla=maybe", "devices --batch_size=0", "devices --epochs=3", "devices cpu",
     "augment --out=/no/such/folder/x.png", "augment --out=", "augment --which=best", "recipes quickstart",
     "recipes --epochs=3",
 ]
