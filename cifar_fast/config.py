@@ -87,10 +87,12 @@ class Config:
                                   group="optimizer")
     schedule: str = option("exponential", "how the learning rate changes: 'exponential' multiplies it by --decay "
                            "after each epoch; 'cosine' and 'linear' fall to zero, 'one_cycle' rises over --warmup "
-                           "and falls to zero", choices=("constant", "exponential", "one_cycle", "linear", "cosine"),
-                           group="optimizer")
+                           "and falls to zero over --cooldown", group="optimizer",
+                           choices=("constant", "exponential", "one_cycle", "linear", "cosine"))
     decay: float = option(0.99, "factor an epoch of the exponential schedule", low=1e-6, high=1, group="optimizer")
     warmup: float = option(0.2, "share of all steps over which one_cycle rises", low=0, high=1, group="optimizer")
+    cooldown: float = option(1.0, "share of all steps over which one_cycle falls, at most what the warmup leaves; "
+                             "before, the rate is held", low=0, high=1, group="optimizer")
     final_rate: float = option(0.0, "share of the learning rate that linear, cosine and one_cycle end at", low=0,
                                high=1, group="optimizer")
     momentum: float = option(0.9, "momentum of sgd (Nesterov)", low=0, high=0.9999, group="optimizer")

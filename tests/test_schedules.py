@@ -34,6 +34,14 @@ def test_one_cycle_with_no_rise_or_no_fall(warmup, first, last):
     np.testing.assert_allclose(learning_rates(config, 0, [0, 0.99]), [first, last], rtol=1e-5)
 
 
+@pytest.mark.parametrize("warmup, cooldown, expected", [
+    (0.2, 0.4, [0, 0.5, 1, 1, 1, 0.5, 0.1]), (0.2, 0.9, [0, 0.5, 1, 0.75, 0.5, 0.25, 0.05]),
+    (0, 0.4, [1, 1, 1, 1, 1, 0.5, 0.1]), (0.2, 0, [0, 0.5, 1, 1, 1, 1, 1])])
+def test_one_cycle_holds_its_rate_until_the_cooldown(warmup, cooldown, expected):
+    config = Config(schedule="one_cycle", learning_rate=1.0, warmup=warmup, cooldown=cooldown)
+    np.testing.assert_allclose(learning_rates(config, 0, [0, 0.1, 0.2, 0.4, 0.6, 0.8, 0.96]), expected, atol=1e-6)
+
+
 def test_the_original_schedule():
     rates = [learning_rates(Config(), epoch, [epoch / 100])[0] for epoch in range(3)]
     np.testing.assert_allclose(rates, 1e-3 * 0.99 ** np.arange(3), rtol=1e-6)
