@@ -33,8 +33,9 @@ def test_the_seed_recipes_are_the_original_one(dataset):
 
 
 @pytest.mark.parametrize("name, classes, most", [
-    ("fast_cifar10", 10, 0.58), ("fast_cifar100", 100, 0.58), ("quick_cifar100", 100, 0.3)])
-def test_a_fast_recipe_keeps_the_network_and_says_its_arithmetic(name, classes, most):
+    ("fast_cifar10", 10, 0.58), ("fast_cifar100", 100, 0.58), ("quick_cifar100", 100, 0.3),
+    ("best_cifar10", 10, 4.22), ("best_cifar100", 100, 4.22)])
+def test_a_recipe_keeps_the_network_and_says_its_arithmetic(name, classes, most):
     config = parse(f"--recipe={name}")
     assert (config.dataset, config.units, config.filters) == (f"cifar{classes}", SEED["units"], SEED["filters"])
     pflop = sum(flops.epoch(config, epoch, classes, (32, 32, 3)) for epoch in plan.epochs(config, 50_000)) / 1e15
