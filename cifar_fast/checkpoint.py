@@ -25,6 +25,28 @@ class CheckpointError(UserError):
     """A file that is not a whole checkpoint; the message names it and says what is wrong."""
 
 
+def named(name, variables):
+    """The variables' values as a dict of arrays NAME-000, NAME-001, …
+
+    Named by order of creation: Keras's own names count the layers that the process has made before.
+    """
+    return {f"{name}-{i:03d}": np.asarray(v) for i, v in enumerate(variables)}
+
+
+def restore(name, variables, arrays):
+    """Assigns the arrays that `named` gave that name.
+
+    Raises:
+      UserError: one is not there, or of another shape.
+    """
+    for i, variable in enumerate(variables):
+        array = arrays.get(f"{name}-{i:03d}")
+        if array is None or array.shape != tuple(variable.shape):
+            raise UserError(f"the checkpoint has nothing of shape {tuple(variable.shape)} for {variable.name}: "
+                            "it was made with another network or optimizer; use another --workdir")
+        variable.assign(array)
+
+
 def save(folder, step, arrays, meta, keep=2):
     """Writes the checkpoint of a global step, then deletes all others but the `keep - 1` before it.
 

@@ -154,8 +154,8 @@ def _devices(values):
 def _augment(values):
     config = config_of(values)
     _start_tensorflow()
-    from cifar_fast import train, trainer
-    train.draw_augmentation(config, trainer.load_data(config), values["out"].value)
+    from cifar_fast import preview, trainer
+    preview.draw_augmentation(config, trainer.load_data(config), values["out"].value)
     print(f"wrote {values['out'].value}")
 
 

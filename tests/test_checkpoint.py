@@ -6,9 +6,11 @@ import struct
 import ml_dtypes
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cifar_fast import checkpoint
 from cifar_fast.checkpoint import CheckpointError
+from cifar_fast.errors import UserError
 
 WEIGHTS = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
 
@@ -141,3 +143,16 @@ def test_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "step-0000000001.ckpt").mkdir()
     with pytest.raises(CheckpointError, match="step-0000000001.ckpt: can't be read"):
         checkpoint.load(tmp_path / "step-0000000001.ckpt")
+
+
+def test_variables_are_restored_in_order_and_other_shapes_are_refused():
+    variables = [tf.Variable([1.0, 2.0], name="kernel"), tf.Variable(3.0, name="bias")]
+    arrays = checkpoint.named("model", variables)
+    assert list(arrays) == ["model-000", "model-001"]
+    others = [tf.Variable([0.0, 0.0]), tf.Variable(0.0)]
+    checkpoint.restore("model", others, arrays)
+    assert others[0].numpy().tolist() == [1, 2] and others[1].numpy() == 3
+    with pytest.raises(UserError, match=r"nothing of shape \(3,\) for wide.*another network"):
+        checkpoint.restore("model", [tf.Variable([0.0] * 3, name="wide")], arrays)
+    with pytest.raises(UserError, match="nothing of shape"):
+        checkpoint.restore("optimizer", variables, arrays)

@@ -1,0 +1,27 @@
+"""SIGINT and SIGTERM during a run: noted first, so that it can save and leave."""
+import signal
+
+
+class Signals:
+    """While it lasts, the first SIGINT or SIGTERM is only noted in `caught`; a second one acts as usual."""
+
+    def __init__(self):
+        self.caught = None
+
+    def __enter__(self):
+        self.before = {s: signal.signal(s, self._catch) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _catch(self, number, frame):
+        if self.caught is None:
+            self.caught = number
+            print(f"\n{signal.Signals(number).name}: saving after this call; once more to leave at once", flush=True)
+        elif callable(self.before[number]):
+            self.before[number](number, frame)
+        else:  # only now, not at the first: Python loses a signal that waits while its handler is taken away
+            signal.signal(number, self.before[number])
+            signal.raise_signal(number)
