@@ -10,7 +10,7 @@ from urllib.request import getproxies
 
 import numpy as np
 
-from cifar_fast import readers, synthetic
+from cifar_fast import npz, readers, synthetic
 from cifar_fast.errors import UserError
 
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
@@ -100,7 +100,7 @@ def _from_folder(name, path):
 
 def _from_file(name, path):
     if path.suffix == ".npz":
-        return _dataset(name, readers.read_npz(path), f"{name}: .npz {path}")
+        return _dataset(name, npz.read(path), f"{name}: .npz {path}")
     files = readers.Files(path, name)
     for form in ("python", "binary"):
         if readers.FORMS[name, form][1][0] in files:
