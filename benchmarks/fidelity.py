@@ -1,9 +1,10 @@
 """Whether the trainer learns as Keras does: the seed recipe beside ImageDataGenerator and `fit`, from the first step.
 
     python -m benchmarks.fidelity --data_dir=PATH --steps=500 --out=fidelity.json
+    python -m benchmarks.fidelity --data_dir=PATH --recipe=seed_cifar100 --epochs=3 --every=1562
 
 Both train the original network on the same data with the same recipe, each from its own random weights; the table
-has the mean loss and accuracy of the steps so far, as Keras's progress bar does.
+has the mean loss and accuracy of the epoch's steps so far, as Keras's progress bar does.
 """
 from absl import app, flags
 
@@ -23,42 +24,48 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("recipe", "seed_cifar10", "seed_cifar10 or seed_cifar100")
 flags.DEFINE_string("data_dir", None, "as for cifar_fast train", required=True)
 flags.DEFINE_string("precision", "auto", "ours; Keras's is float32")
-flags.DEFINE_integer("steps", 500, "training steps of each", lower_bound=1)
+flags.DEFINE_integer("epochs", 1, "epochs of each", lower_bound=1)
+flags.DEFINE_integer("steps", None, "training steps an epoch (default: the whole epoch)", lower_bound=1)
 flags.DEFINE_integer("every", 50, "steps a line", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "seed of both", lower_bound=0)
 flags.DEFINE_string("out", None, "write the record (JSON) here")
 
 
-def keras_curve(data, config):
-    """[(step, mean loss, mean accuracy)] of ImageDataGenerator and `fit`."""
+def keras_curve(data, config, steps):
+    """[(epoch, step, mean loss, mean accuracy)] of ImageDataGenerator and `fit`."""
     keras.utils.set_random_seed(config.seed)
     images = data.train_images.astype("float32")
     images = (images - images.mean()) / images.std()
     labels = keras.utils.to_categorical(data.train_labels)
     generator = tf.keras.preprocessing.image.ImageDataGenerator(
         rotation_range=30, width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True, vertical_flip=True)
-    model = network.build(labels.shape[1])
-    model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy", metrics=["accuracy"])
+    model = network.build(labels.shape[1], config.activation)
+    model.compile(keras.optimizers.Adam(config.learning_rate), "categorical_crossentropy", metrics=["accuracy"])
     curve = []
 
     class Recorder(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
         def on_train_batch_end(self, batch, logs=None):
             if (batch + 1) % FLAGS.every == 0:
-                curve.append((batch + 1, float(logs["loss"]), float(logs["accuracy"])))
+                curve.append((self.epoch + 1, batch + 1, float(logs["loss"]), float(logs["accuracy"])))
 
-    model.fit(generator.flow(images, labels, batch_size=config.batch_size, seed=config.seed),
-              steps_per_epoch=FLAGS.steps, verbose=0, callbacks=[Recorder()])
+    falling = keras.callbacks.LearningRateScheduler(lambda epoch, _: config.learning_rate * config.decay**epoch)
+    model.fit(generator.flow(images, labels, batch_size=config.batch_size, seed=config.seed), epochs=FLAGS.epochs,
+              steps_per_epoch=steps, verbose=0, callbacks=[falling, Recorder()])
     return curve
 
 
-def our_curve(data, config):
+def our_curve(data, config, steps):
     """The same of the trainer."""
-    ours = trainer.Trainer(config, devices.resolve(config.precision, config.xla), data)
-    batches, totals, curve = ours.batches(0), np.zeros(3, np.float32), []
-    for start in range(0, FLAGS.steps, FLAGS.every):
-        totals = ours.train(batches, 0, start, FLAGS.every, totals)
-        examples = (start + FLAGS.every) * config.batch_size
-        curve.append((start + FLAGS.every, float(totals[0] / examples), float(totals[1] / examples)))
+    ours, curve = trainer.Trainer(config, devices.resolve(config.precision, config.xla), data), []
+    for epoch in range(FLAGS.epochs):
+        batches, totals = ours.batches(epoch), np.zeros(3, np.float32)
+        for start in range(0, steps - FLAGS.every + 1, FLAGS.every):
+            totals = ours.train(batches, epoch, start, FLAGS.every, totals)
+            examples = (start + FLAGS.every) * config.batch_size
+            curve.append((epoch + 1, start + FLAGS.every, float(totals[0] / examples), float(totals[1] / examples)))
     return curve
 
 
@@ -67,13 +74,18 @@ def main(_):
                            f"--seed={FLAGS.seed}", f"--precision={FLAGS.precision}"])
     config = cli.config_of(values)
     data = trainer.load_data(config)
-    curves = {"cifar_fast": our_curve(data, config), "ImageDataGenerator and fit": keras_curve(data, config)}
-    print(f"{'steps':>6}" + "".join(f"{name:>32}" for name in curves))
+    steps = FLAGS.steps or len(data.train_images) // config.batch_size
+    FLAGS.every = min(FLAGS.every, steps)
+    curves = {"cifar_fast": our_curve(data, config, steps),
+              "ImageDataGenerator and fit": keras_curve(data, config, steps)}
+    print(f"{'epoch':>6}{'steps':>6}" + "".join(f"{name:>32}" for name in curves))
     for rows in zip(*curves.values(), strict=True):
-        print(f"{rows[0][0]:>6}" + "".join(f"{f'loss {loss:.4f}, accuracy {hits:.4f}':>32}" for _, loss, hits in rows))
+        print(f"{rows[0][0]:>6}{rows[0][1]:>6}" + "".join(
+            f"{f'loss {loss:.4f}, accuracy {hits:.4f}':>32}" for _, _, loss, hits in rows))
     if FLAGS.out:
-        results = [{"name": name, "steps": [r[0] for r in c], "loss": [r[1] for r in c], "accuracy": [r[2] for r in c]}
-                   for name, c in curves.items()]
+        results = [{"name": name, "activation": config.activation} | dict(zip(
+            ("epochs", "steps", "loss", "accuracy"), map(list, zip(*curve, strict=True)), strict=True))
+            for name, curve in curves.items()]
         files.write_json(FLAGS.out, harness.record("fidelity", results, []))
 
 

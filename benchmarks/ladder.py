@@ -43,6 +43,7 @@ RUNGS = (
               "warmup": 0.1}),
     ("alternating flip", {"horizontal_flip": False, "alternating_flip": True}),
     ("growing images", {"image_sizes": "20x8,26x4,32x2", "norm_momentum": 0.9}),
+    ("faster gains and offsets", {"vector_rate": 32.0}),
     ("pruning", {"prune": 0.35}),
     ("lookahead", {"average": "lookahead"}),
     ("cutout", {"cutout": 8}),

@@ -2,14 +2,14 @@
 import keras
 
 
-def build(classes=10):
+def build(classes=10, activation="relu"):
     """A compiled-ready `keras.Model` for images [B, 32, 32, 3], ending in a float32 softmax as the report's did."""
     def convolution(x, filters, size, strides=1):
         return keras.layers.Conv2D(filters, size, strides, "same", kernel_initializer="he_normal",
                                    kernel_regularizer=keras.regularizers.L2(1e-6))(x)
 
     def active(x):
-        return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        return keras.layers.Activation(activation)(keras.layers.BatchNormalization()(x))
 
     inputs = keras.Input((32, 32, 3))
     filters, x = 32, convolution(inputs, 32, 7)
