@@ -38,7 +38,7 @@ def test_ratios_are_taken_pair_by_pair():
 
 
 def test_the_record_has_the_agreed_form(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["benchmarks/augment.py", "--data_dir=/home/me", "--out=a b.json"])
+    monkeypatch.setattr(sys, "argv", ["benchmarks/augment.py", "--data_dir=PATH", "--out=a b.json"])
     results = [harness.result("cifar_fast", [1.0, 3.0, 2.0], {"batch_size": 32}, first_epoch_seconds=9.5)]
     ratios = [{"name": "cifar_fast / peer", "median": 2.0, "min": 1.0, "max": 3.0}]
     harness.write(tmp_path / "out.json", "augment", results, ratios)

@@ -1,7 +1,7 @@
 import numpy as np
+import tiny
 
 from cifar_fast import preview, report
-from tests import tiny
 
 PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,
              vertical_flip=False)

@@ -8,7 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from files_of_cifar import FORMS, archive, content, refused, write_folder
+from files_of_cifar import FORMS, archive, content, write_folder
+from refusal import refused
 
 from cifar_fast import readers, sources
 
