@@ -21,7 +21,7 @@ from benchmarks.peers import network  # noqa: E402
 from cifar_fast import cli, devices, trainer  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("recipe", "seed_cifar10", "seed_cifar10 or seed_cifar100")
+flags.DEFINE_enum("recipe", "seed_cifar10", ["seed_cifar10", "seed_cifar100"], "which of the original recipes")
 flags.DEFINE_string("data_dir", None, "as for cifar_fast train", required=True)
 flags.DEFINE_string("precision", "auto", "ours; Keras's is float32")
 flags.DEFINE_integer("epochs", 1, "epochs of each", lower_bound=1)
@@ -29,6 +29,9 @@ flags.DEFINE_integer("steps", None, "training steps an epoch (default: the whole
 flags.DEFINE_integer("every", 50, "steps a line", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "seed of both", lower_bound=0)
 flags.DEFINE_string("out", None, "write the record (JSON) here")
+# Flags of these names are ImageDataGenerator's arguments of the same names.
+AUGMENTATION = ("rotation_range", "width_shift_range", "height_shift_range", "horizontal_flip", "vertical_flip",
+                "fill_mode")
 
 
 def keras_curve(data, config, steps):
@@ -38,7 +41,7 @@ def keras_curve(data, config, steps):
     images = (images - images.mean()) / images.std()
     labels = keras.utils.to_categorical(data.train_labels)
     generator = tf.keras.preprocessing.image.ImageDataGenerator(
-        rotation_range=30, width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True, vertical_flip=True)
+        **{name: getattr(config, name) for name in AUGMENTATION})
     model = network.build(labels.shape[1], config.activation)
     model.compile(keras.optimizers.Adam(config.learning_rate), "categorical_crossentropy", metrics=["accuracy"])
     curve = []
@@ -52,8 +55,10 @@ def keras_curve(data, config, steps):
                 curve.append((self.epoch + 1, batch + 1, float(logs["loss"]), float(logs["accuracy"])))
 
     falling = keras.callbacks.LearningRateScheduler(lambda epoch, _: config.learning_rate * config.decay**epoch)
-    model.fit(generator.flow(images, labels, batch_size=config.batch_size, seed=config.seed), epochs=FLAGS.epochs,
-              steps_per_epoch=steps, verbose=0, callbacks=[falling, Recorder()])
+    # As a generator, which has no length: a sequence of more batches than steps runs out in a later epoch.
+    batches = (batch for batch in generator.flow(images, labels, batch_size=config.batch_size, seed=config.seed))
+    model.fit(batches, epochs=FLAGS.epochs, steps_per_epoch=steps, shuffle=False, verbose=0,
+              callbacks=[falling, Recorder()])
     return curve
 
 
