@@ -91,12 +91,24 @@ def test_what_is_recorded_is_not_run_again(asked, counted, tmp_path, monkeypatch
     ladder.main([])
     assert [c.dropout for c in counted[8:]] == [0.2]
     entries = json.loads((tmp_path / "a.json").read_text())["results"]
-    assert [(e["number"], len(e["runs"])) for e in entries] == [(1, 3), (2, 1), (6, 2)]
+    assert [(e["number"], len(e["runs"])) for e in entries] == [(1, 3), (2, 1), (7, 2)]
 
     asked("--rungs=1", "--filters=8", "--out=a.json", "--picture=a.png")
     ladder.main([])
     assert "3 units from 8 filters" in capsys.readouterr().out
     assert len(json.loads((tmp_path / "a.json").read_text())["results"]) == 4
+
+
+def test_rungs_stay_in_order_when_one_comes_between(asked, counted, tmp_path, monkeypatch):
+    rungs = (ladder.RUNGS[0], ("no dropout", {"dropout": 0.0}))
+    monkeypatch.setattr(ladder, "RUNGS", rungs)
+    asked("--out=a.json")
+    ladder.main([])
+    monkeypatch.setattr(ladder, "RUNGS", (rungs[0], ("less dropout", {"dropout": 0.05}), rungs[1]))
+    ladder.main([])
+    assert len(counted) == 3
+    entries = json.loads((tmp_path / "a.json").read_text())["results"]
+    assert [(e["number"], e["name"]) for e in entries] == [(1, "original"), (2, "less dropout"), (3, "no dropout")]
 
 
 def test_mistakes_are_said_in_a_line(asked, tmp_path, monkeypatch):
