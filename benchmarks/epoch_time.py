@@ -13,6 +13,8 @@ from absl import app, flags
 from benchmarks import harness
 from benchmarks.turns import Contestant
 
+PEERS = ["original", "keras", "keras_mixed", "pytorch", "pytorch_mixed"]
+
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", "cifar10", "cifar10, cifar100 or synthetic")
 flags.DEFINE_string("data_dir", None, "as for cifar_fast train; not needed for synthetic")
@@ -20,9 +22,11 @@ flags.DEFINE_list("batch_sizes", ["32", "128"], "images a step; ours and Keras's
 flags.DEFINE_list("precisions", ["auto"], "ours: auto, float32, bfloat16, float16")
 flags.DEFINE_list("xla", ["auto"], "ours: auto, on, off")
 flags.DEFINE_list("inputs", ["auto"], "ours: auto, resident, stream")
-flags.DEFINE_list("peers", ["original", "keras", "keras_mixed", "pytorch"],
+flags.DEFINE_list("peers", PEERS,
                   "original (ImageDataGenerator and fit, batch 32), keras (tf.data, layers and fit), keras_mixed (the "
-                  "same in mixed_bfloat16), pytorch (eager and compiled, float32 and bfloat16; where installed)")
+                  "same in mixed_bfloat16), pytorch (eager and compiled; where installed), pytorch_mixed (the same "
+                  "with bfloat16 autocast); a processor that emulates bfloat16 takes minutes a step for the mixed ones")
+flags.register_validator("peers", lambda names: set(names) <= set(PEERS), f"expected some of {', '.join(PEERS)}")
 flags.DEFINE_bool("switches", True, "run the TensorFlow peers again with the environment switches that ours sets")
 flags.DEFINE_float("fraction", 0.02, "part of an epoch that a turn takes", lower_bound=1e-4, upper_bound=1)
 flags.DEFINE_integer("repeats", 5, "turns of each", lower_bound=1)
@@ -54,12 +58,13 @@ def contestants():
             for peer, policy in (("keras", "float32"), ("keras_mixed", "mixed_bfloat16")):
                 if peer in FLAGS.peers:
                     yield f"{peer}{mark}", "keras_fit", data | {"batch_size": size, "policy": policy}, environment
-    if "pytorch" in FLAGS.peers and "torch" in harness.versions():
+    if "torch" in harness.versions():
         for size in map(int, FLAGS.batch_sizes):
-            for compiled in (False, True):
-                for autocast in (False, True):
-                    yield "pytorch", "pytorch", data | {
-                        "batch_size": size, "compiled": compiled, "autocast": autocast}, {}
+            for peer, autocast in (("pytorch", False), ("pytorch_mixed", True)):
+                for compiled in (False, True):
+                    if peer in FLAGS.peers:
+                        yield "pytorch", "pytorch", data | {
+                            "batch_size": size, "compiled": compiled, "autocast": autocast}, {}
 
 
 def main(_):

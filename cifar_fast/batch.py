@@ -73,11 +73,11 @@ class Preparation:
             images = crops.alternating_flip(images, self._seed(FLIP), indices, epoch)
         return self.affine(images, self._seed(epoch), indices) if self.moves else tf.cast(images, tf.float32)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def __call__(self, images, labels, indices, epoch, size=None):
         return self._prepared(images, labels, indices, epoch, size)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def gathered(self, images, labels, indices, epoch, size=None):
         """The same from the whole training set: images uint8 [N, H, W, C], labels int32 [N]."""
         return self._prepared(tf.gather(images, indices), tf.gather(labels, indices), indices, epoch, size)

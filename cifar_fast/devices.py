@@ -20,6 +20,11 @@ class Runtime:
     reasons: dict[str, str]
     replicas: Replicas | None = None
 
+    @property
+    def workers(self):
+        """How many processes train together."""
+        return self.replicas.workers if self.replicas else 1
+
     def banner(self):
         width = max(map(len, self.reasons))
         return "\n".join(f"{name:<{width}}  {reason}" for name, reason in self.reasons.items())

@@ -36,7 +36,7 @@ class Run:
     def latest(self):
         """What `checkpoint.latest` finds; all workers go on from what the chief finds."""
         team, found = self.runtime.replicas, checkpoint.latest(self.workdir.checkpoints)
-        if team is None or team.workers == 1:
+        if self.runtime.workers == 1:
             return found
         path, arrays, meta, problems = found or (None, {}, None, None)
         said = team.broadcast(checkpoint.encoded(arrays, [str(path), meta, problems]))
@@ -142,7 +142,7 @@ class Run:
     def agree(self, caught, steps):
         """What all workers do next: stop by the signal that any of them caught, or take the chief's number of steps."""
         team = self.runtime.replicas
-        if team is None or team.workers == 1:
+        if self.runtime.workers == 1:
             return caught, steps
         said = np.zeros(team.workers + 1)
         said[team.worker] = caught or 0

@@ -28,7 +28,7 @@ def run(config):
     """
     started = time.perf_counter()
     runtime = devices.for_run(config)  # first, since it says which devices TensorFlow starts
-    if runtime.replicas is None or runtime.replicas.workers == 1:
+    if runtime.workers == 1:
         return _run(config, runtime, started)
     try:
         if runtime.replicas.worker == 0:
