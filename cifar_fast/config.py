@@ -62,7 +62,8 @@ class Config:
     cutmix: float = option(0.0, "paste a box of one image into another, areas from Beta(this, this) (Yun et al., "
                            "2019, arXiv:1905.04899); 0: off", low=0, high=100, group="augmentation")
     image_sizes: str | None = option(None, "train on images resized to these sides, each for some epochs: "
-                                     "20x4,26x3,32x3; evaluation keeps the full size", group="augmentation")
+                                     "20x4,24x3,32x3 (multiples of 4 keep the strides aligned); evaluation keeps the "
+                                     "full size", group="augmentation")
 
     # network
     units: int = option(12, "pre-activation units, a multiple of 3: the filters double after each third",
