@@ -12,8 +12,8 @@ import tiny
 from cifar_fast import checkpoint, train
 from cifar_fast.errors import UserError
 
-FLAGS = ["--dataset=synthetic", "--train_examples=640", "--test_examples=60", "--units=3", "--filters=4",
-         "--batch_size=8", "--epochs=2", "--seed=3", "--rotation_range=30", "--horizontal_flip", "--steps_per_call=4"]
+FLAGS = ["--dataset=synthetic", "--train_examples=320", "--test_examples=60", "--units=3", "--filters=4",
+         "--batch_size=8", "--epochs=2", "--seed=3", "--rotation_range=30", "--horizontal_flip", "--steps_per_call=2"]
 
 
 def command(workdir, *more):
@@ -70,7 +70,7 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     while not (workdir / "metrics.jsonl").exists() or not (workdir / "metrics.jsonl").read_text():
         time.sleep(0.01)
         assert child.poll() is None
-    sent = time.time_ns()  # in the second epoch, whose 320 steps no clock interrupts to save
+    sent = time.time_ns()  # in the second epoch, whose 160 steps no clock interrupts to save
     child.send_signal(signal.SIGTERM)
     output = child.communicate()[0]
     assert child.returncode == 128 + signal.SIGTERM

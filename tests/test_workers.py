@@ -15,6 +15,7 @@ from test_train import FLAGS, result
 from cifar_fast import launch, layout, workers
 from cifar_fast.errors import UserError
 
+TRAIN = [sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32"]
 TWO = {"worker": ["a:1", "b:2"]}
 
 
@@ -161,9 +162,9 @@ def start(workdir, addresses, *more):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         place = workdir if index == 0 else workdir.parent / "not there"
         children.append(subprocess.Popen(
-            [sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32", f"--workdir={place}", *more],
-            env=os.environ | {"TF_CONFIG": json.dumps(config)}, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, preexec_fn=lambda own=own: os.sched_setaffinity(0, own)))
+            [*TRAIN, f"--workdir={place}", *more], env=os.environ | {"TF_CONFIG": json.dumps(config)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda own=own: os.sched_setaffinity(0, own)))
     return children
 
 
@@ -180,8 +181,7 @@ def wait_for_steps(workdir, count):
 
 def test_two_workers_killed_and_stopped_end_as_two_replicas_never_stopped(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run([sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32", "--logical_cpus=2",
-                    f"--workdir={whole}"], check=True, capture_output=True)
+    subprocess.run([*TRAIN, "--logical_cpus=2", f"--workdir={whole}"], check=True, capture_output=True)
     chief, second = start(broken, where := addresses(), "--checkpoint_every=0")
     wait_for_steps(broken, 3)
     second.kill()
