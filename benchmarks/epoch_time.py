@@ -11,9 +11,8 @@ import statistics
 from absl import app, flags
 
 from benchmarks import harness
+from benchmarks.peers import PEERS
 from benchmarks.turns import Contestant
-
-PEERS = ["original", "keras", "keras_mixed", "pytorch", "pytorch_mixed"]
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", "cifar10", "cifar10, cifar100 or synthetic")

@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks import harness
+from benchmarks.peers import PEERS
 from cifar_fast import files
 from cifar_fast.errors import UserError
 
@@ -28,8 +29,7 @@ def define_flags():
     flags.DEFINE_string("data_dir", None, "as for cifar_fast train; not needed for synthetic")
     flags.DEFINE_string("out", "report", "folder for the page, the picture and the records")
     flags.DEFINE_list("batch_sizes", ["32", "128", "512"], "images a step, for the seconds an epoch")
-    flags.DEFINE_list("peers", ["original", "keras", "keras_mixed", "pytorch", "pytorch_mixed"],
-                      "as for epoch_time; may be empty")
+    flags.DEFINE_list("peers", PEERS, "as for epoch_time; may be empty")
     flags.DEFINE_float("fraction", 0.02, "part of an epoch that a turn of epoch_time takes", lower_bound=1e-4,
                        upper_bound=1)
     flags.DEFINE_integer("repeats", 5, "turns of each contestant", lower_bound=1)
