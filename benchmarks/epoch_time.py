@@ -24,7 +24,7 @@ flags.DEFINE_list("inputs", ["auto"], "ours: auto, resident, stream")
 flags.DEFINE_list("peers", PEERS,
                   "original (ImageDataGenerator and fit, batch 32), keras (tf.data, layers and fit), keras_mixed (the "
                   "same in mixed_bfloat16), pytorch (eager and compiled; where installed), pytorch_mixed (the same "
-                  "with bfloat16 autocast); a processor that emulates bfloat16 takes minutes a step for the mixed ones")
+                  "with bfloat16 autocast); leave the mixed ones out on a processor that only emulates bfloat16")
 flags.register_validator("peers", lambda names: set(names) <= set(PEERS), f"expected some of {', '.join(PEERS)}")
 flags.DEFINE_bool("switches", True, "run the TensorFlow peers again with the environment switches that ours sets")
 flags.DEFINE_float("fraction", 0.02, "part of an epoch that a turn takes", lower_bound=1e-4, upper_bound=1)
