@@ -117,7 +117,7 @@ class StochasticDepth(Dropout):
         return inputs * _kept(seed, shape, self.dropped, inputs.dtype)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _kept(seed, shape, dropped, dtype):
     """The mask: 0 where an element is dropped, else the scale. One fused pass.
 

@@ -26,7 +26,7 @@ class ParallelEngine:
     def __init__(self, everyone, engines, batch_size, precision, reduce_in):
         self.everyone, self.engines, self.batch_size = everyone, engines, batch_size
         self.reduce_in = precision if reduce_in == "compute" else "float32"
-        wrap = tf.function(jit_compile=True) if engines[0].compiled else lambda function: function
+        wrap = tf.function(jit_compile=True, autograph=False) if engines[0].compiled else lambda function: function
         self.begin = [wrap(self._begin(engine)) for engine in engines]
         self.finish = [wrap(self._finish(engine)) for engine in engines]
 
