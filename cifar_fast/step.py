@@ -70,7 +70,7 @@ class Engine:
             totals += self._step(next(batches), epoch, first + i, rates[i], size)
         return totals
 
-    @tf.autograph.experimental.do_not_convert  # nothing below has control flow; converting takes longer than tracing
+    @tf.autograph.experimental.do_not_convert  # nothing below has control flow to convert
     def _step(self, batch, epoch, step, rate, size):
         indices, batch, weights = self.prepared(batch, epoch, size)
         totals, losses = self.update(batch, weights, step, rate)
