@@ -69,7 +69,7 @@ class Config:
     units: int = option(12, "pre-activation units, a multiple of 3: the filters double after each third",
                         low=3, high=300, group="network")
     filters: int = option(32, "filters of the first third of the units", low=1, high=1024, group="network")
-    activation: str = option("relu", "activation function", choices=("relu", "elu"), group="network")
+    activation: str = option("relu", "activation function", choices=("relu", "elu", "silu"), group="network")
     dropout: float = option(0.1, "share of the activations dropped at each unit's end", low=0, high=0.9,
                             group="network")
     stochastic_depth: float = option(0.0, "share of the images that skip the last unit's branches, falling to none at "

@@ -14,7 +14,9 @@ convolutions, but an example at a time where the paper drops a block for the who
 import keras
 import tensorflow as tf
 
-from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth
+from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, silu
+
+ACTIVATIONS = {"relu": tf.nn.relu, "elu": tf.nn.elu, "silu": silu}
 
 
 class ResNet(keras.Model):
@@ -23,7 +25,7 @@ class ResNet(keras.Model):
     Args:
       classes: number of logits.
       units: units in all, a multiple of 3. filters: filters of the first third.
-      activation: "relu" or "elu". dropout: share dropped at each unit's end.
+      activation: a key of `ACTIVATIONS`. dropout: share dropped at each unit's end.
       stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
       sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
@@ -46,7 +48,7 @@ class ResNet(keras.Model):
             return BatchNormalization(momentum=norm_momentum, synchronized=sync_norm, dtype=policy)
 
         self.policy = keras.DTypePolicy(policy)
-        self.activate = getattr(tf.nn, activation)
+        self.activate = ACTIVATIONS[activation]
         self.stem = convolution(filters, 7)
         self.units = []
         for i in range(units):

@@ -1,4 +1,4 @@
-"""Our two layers against Keras's own and against the definition."""
+"""Our layers and our activation against Keras's own and against the definition."""
 import keras
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import tensorflow as tf
 import tiny  # noqa: F401  splits the CPU
 
 from cifar_fast import replicas
-from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth
+from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, silu
 
 
 @pytest.mark.parametrize("shape", [(8, 6, 6, 5), (3, 1, 1, 4)])
@@ -75,6 +75,23 @@ def test_normalization_in_bfloat16_keeps_its_statistics_in_float32():
     assert all(v.dtype == "float32" for v in layer.variables)
     exact = tf.reduce_mean(tf.cast(tf.cast(images, tf.bfloat16), tf.float32), [0, 1, 2])
     np.testing.assert_allclose(layer.moving_mean.value, exact * (1 - layer.momentum), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype, allowed", [(tf.float32, 1e-6), (tf.bfloat16, 0.03), (tf.float16, 3e-3)])
+def test_silu_and_its_gradient_equal_kerass(dtype, allowed):
+    inputs = tf.cast(tf.reshape(tf.linspace(-30.0, 30.0, 2**10), [16, 8, 8, 1]), dtype)
+    results = []
+    for function in (silu, tf.function(silu), keras.ops.silu):
+        of = tf.cast(inputs, tf.float32) if function is keras.ops.silu else inputs  # exactly, of the same numbers
+        with tf.GradientTape() as tape:
+            tape.watch(of)
+            outputs = function(of)
+            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * 3)
+        results.append((outputs, tape.gradient(loss, of)))
+        assert {t.dtype for t in results[-1]} == {of.dtype}
+    for found in results[:2]:
+        for ours, theirs in zip(found, results[2], strict=True):
+            np.testing.assert_allclose(tf.cast(ours, tf.float32), theirs, rtol=allowed, atol=allowed)
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
