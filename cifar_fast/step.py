@@ -43,8 +43,6 @@ class Engine:
                 (tf.Variable(tf.zeros([examples])), tf.Variable(tf.ones([examples]))) if config.prune else (None, None))
         self.compiled = runtime.xla
         self.update = tf.function(self._update, jit_compile=True, autograph=False) if runtime.xla else self._update
-        if config.optimizer != "muon":  # many small passes over memory, half the time as one program; not so products
-            self.apply = tf.function(self.apply, jit_compile=True, autograph=False)
 
     def variables(self):
         """All that a checkpoint must hold: lists by name, in the order of creation."""

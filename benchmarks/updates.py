@@ -1,0 +1,80 @@
+"""What an update of the original network's weights costs: the optimizers' fused kernels beside Keras's own operations,
+composed, and compiled into one program by XLA.
+
+    python -m benchmarks.updates --out=updates.json
+
+The three take turns. A rate (the record's images_per_second) is updates a second here; the first call's time is that of
+tracing and compiling.
+"""
+import time
+
+from absl import app, flags
+
+from benchmarks import harness
+from cifar_fast import environment
+
+environment.prepare()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from cifar_fast import optimizers, resnet  # noqa: E402
+from cifar_fast.config import Config  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("updates", 50, "updates a turn", lower_bound=1)
+flags.DEFINE_integer("repeats", 7, "turns of each", lower_bound=1)
+flags.DEFINE_string("out", None, "write the record (JSON) here")
+
+KERAS = {"adam": keras.optimizers.Adam, "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)}
+
+
+def main(_):
+    results, ratios = [], []
+    for name, kind in KERAS.items():
+        config = Config(optimizer=name, momentum=0.9)
+        variants = {f"{name}, fused": (optimizers.build(config), False),
+                    f"{name}, Keras": (kind(config.learning_rate), False),
+                    f"{name}, Keras by XLA": (kind(config.learning_rate), True)}
+        turns, first = {}, {}
+        for variant, (optimizer, compiled) in variants.items():
+            turns[variant] = turn = _turn(optimizer, compiled)
+            begin = time.perf_counter()
+            turn(1)
+            first[variant] = time.perf_counter() - begin
+        rates = harness.interleave(turns, FLAGS.repeats)
+        results += [harness.result(v, rates[v], first_call_seconds=round(first[v], 2)) for v in variants]
+        fused, *others = variants
+        ratios += [harness.ratio(fused, other, rates) for other in others]
+    for row in results:
+        print(f"{row['name']}: {1000 / row['images_per_second']['median']:.2f} ms an update, "
+              f"first call {row['first_call_seconds']:.1f} s")
+    for ratio in ratios:
+        print(f"{ratio['name']}: {ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})")
+    if FLAGS.out:
+        harness.write(FLAGS.out, "updates", results, ratios)
+
+
+def _turn(optimizer, compiled):
+    variables = resnet.build(10, (32, 32, 3)).trainable_variables
+    optimizer.build(variables)
+    gradients = [tf.random.normal(v.shape, stddev=1e-3) for v in variables]
+
+    def update():
+        optimizer.apply(gradients, variables)
+
+    update = tf.function(update, jit_compile=True, autograph=False) if compiled else update
+
+    @tf.function
+    def updates(count):
+        for _ in tf.range(count):
+            update()
+
+    def turn(count=FLAGS.updates):
+        updates(tf.constant(count))
+        return count
+    return turn
+
+
+if __name__ == "__main__":
+    app.run(main)
