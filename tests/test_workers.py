@@ -15,7 +15,8 @@ from test_train import FLAGS, result
 from cifar_fast import launch, layout, workers
 from cifar_fast.errors import UserError
 
-TRAIN = [sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32"]
+# A step a call, so that there is time to stop a run that lasts a second.
+TRAIN = [sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32", "--steps_per_call=1"]
 TWO = {"worker": ["a:1", "b:2"]}
 
 
