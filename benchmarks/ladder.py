@@ -48,6 +48,7 @@ RUNGS = (
     ("pruning", {"prune": 0.35}),
     ("lookahead", {"average": "lookahead"}),
     ("cutout", {"cutout": 8}),
+    ("SiLU", {"activation": "silu"}),
 )
 SHAPE, CLASSES = (32, 32, 3), {"cifar10": 10, "cifar100": 100, "synthetic": 10}
 

@@ -1,9 +1,9 @@
-"""What our layers give inside a training step: each of them, and both, in place of Keras's own.
+"""What our layers give inside a training step: each of them, and both, in place of Keras's own; and what SiLU costs.
 
     python -m benchmarks.layers --batch_size=128 --out=layers.json
 
 The whole engine trains the original network on the built-in images, with Keras's BatchNormalization and Dropout and
-with ours, in turns.
+with ours, in turns; at last with SiLU in place of ReLU, composed of TensorFlow's operations and ours.
 """
 import time
 
@@ -16,6 +16,7 @@ environment.prepare()
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 from cifar_fast import devices, layers, resnet, trainer  # noqa: E402
 from cifar_fast.config import Config  # noqa: E402
@@ -36,11 +37,14 @@ class KerasDropout(keras.layers.Dropout):
         return super().call(inputs, training=training)
 
 
+# Normalization, dropout, activation, and what the variant is compared with.
 VARIANTS = {
-    "Keras layers": (keras.layers.BatchNormalization, KerasDropout),
-    "our dropout": (keras.layers.BatchNormalization, layers.Dropout),
-    "our normalization": (layers.BatchNormalization, KerasDropout),
-    "cifar_fast": (layers.BatchNormalization, layers.Dropout),
+    "Keras layers": (keras.layers.BatchNormalization, KerasDropout, tf.nn.relu, None),
+    "our dropout": (keras.layers.BatchNormalization, layers.Dropout, tf.nn.relu, "Keras layers"),
+    "our normalization": (layers.BatchNormalization, KerasDropout, tf.nn.relu, "Keras layers"),
+    "cifar_fast": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, "Keras layers"),
+    "TensorFlow's SiLU": (layers.BatchNormalization, layers.Dropout, tf.nn.silu, "cifar_fast"),
+    "our SiLU": (layers.BatchNormalization, layers.Dropout, layers.silu, "cifar_fast"),
 }
 
 
@@ -49,12 +53,12 @@ def main(_):
                     train_examples=max(4000, 2 * FLAGS.batch_size), test_examples=100)
     data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
     turns = {}
-    for name, (resnet.BatchNormalization, resnet.Dropout) in VARIANTS.items():
+    for name, (resnet.BatchNormalization, resnet.Dropout, resnet.ACTIVATIONS["relu"], _) in VARIANTS.items():
         turns[name] = _turn(trainer.Trainer(config, runtime, data))
     rates = harness.interleave(turns, FLAGS.repeats)
     settings = {"batch_size": FLAGS.batch_size, "precision": runtime.precision}
     results = [harness.result(name, rates[name], settings) for name in VARIANTS]
-    ratios = [harness.ratio(name, "Keras layers", rates) for name in VARIANTS if name != "Keras layers"]
+    ratios = [harness.ratio(name, base, rates) for name, (*_, base) in VARIANTS.items() if base]
     print(harness.table(results, ratios))
     if FLAGS.out:
         harness.write(FLAGS.out, "layers", results, ratios)
