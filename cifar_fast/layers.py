@@ -1,7 +1,7 @@
 """Two layers and an activation that stand in for Keras's where a measurement says that it pays: the same values,
 gradients and moving statistics, in fewer passes over memory. And one layer that Keras has not: `StochasticDepth`.
 
-`python -m benchmarks.layers` measures both beside Keras's own, inside a training step.
+`python -m benchmarks.layers` measures them beside Keras's own, inside a training step.
 """
 import math
 

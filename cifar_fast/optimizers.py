@@ -24,7 +24,7 @@ def build(config):
 
 
 class _Decayed:
-    """An optimizer with a decay of its own for kernels and for vectors, where Keras has one for all."""
+    """An optimizer with a decay of its own for kernels and for vectors, where Keras has one for all; then `fused`."""
 
     def __init__(self, config, *args, **kwargs):
         super().__init__(*args, **kwargs)
