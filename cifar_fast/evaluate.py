@@ -59,31 +59,39 @@ class Evaluator:
         return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, top1, top5,
                           predictions.astype(np.int32), *(more[0] if more else ()))
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(self, tta):
         """Of all examples and the padding: losses, predictions, ranks, and with tta the averaged logits' ranks."""
         steps = self.images.shape[0] // self.batch_size
+
+        def advance(i, arrays):
+            results = self._batch(slice(i * self.batch_size, (i + 1) * self.batch_size), tta)
+            return i + 1, [a.write(i, r) for a, r in zip(arrays, results, strict=True)]
+
         arrays = [tf.TensorArray(t, steps) for t in (tf.float32, tf.int32, tf.int32, *[tf.int32] * tta)]
-        for i in tf.range(steps):
-            part = slice(i * self.batch_size, (i + 1) * self.batch_size)
-            images = tf.ensure_shape(self.images[part], [self.batch_size, *self.images.shape[1:]])
-            labels = tf.ensure_shape(self.labels[part], [self.batch_size])
-            standardized = self.statistics(images)
-            logits = self.model(standardized)
-            results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32),
-                       objective.ranks(logits, labels)]
-            if tta:
-                results.append(objective.ranks(self._averaged(standardized, logits), labels))
-            arrays = [a.write(i, r) for a, r in zip(arrays, results, strict=True)]
-        return [a.concat() for a in arrays]
+        return [a.concat() for a in tf.while_loop(lambda i, _: i < steps, advance, [0, arrays])[1]]
+
+    def _batch(self, part, tta):
+        """What `run` gives, of the images in the slice `part`."""
+        images = tf.ensure_shape(self.images[part], [self.batch_size, *self.images.shape[1:]])
+        labels = tf.ensure_shape(self.labels[part], [self.batch_size])
+        standardized = self.statistics(images)
+        logits = self.model(standardized)
+        results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32),
+                   objective.ranks(logits, labels)]
+        if tta:
+            results.append(objective.ranks(self._averaged(standardized, logits), labels))
+        return results
 
     def _averaged(self, images, logits):
         """The logits' weighted mean over all views; the images' own are given."""
         views, shares = tf.stack(further_views(images, len(self.shares))), tf.constant(self.shares)
-        mean = shares[0] * logits
-        for view in tf.range(len(self.shares) - 1):  # one network in the program, however many views
-            mean += shares[view + 1] * self.model(tf.ensure_shape(views[view], images.shape))
-        return mean
+
+        def add(i, mean):
+            return i + 1, mean + shares[i + 1] * self.model(tf.ensure_shape(views[i], images.shape))
+
+        # A loop, so that there is one network in the program, however many views.
+        return tf.while_loop(lambda i, _: i < len(self.shares) - 1, add, [0, shares[0] * logits])[1]
 
 
 def further_views(images, count):

@@ -33,15 +33,15 @@ class ParallelEngine:
     def variables(self):
         return self.engines[0].variables()
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(self, batches, epoch, first, start, steps, rates, totals, size=None):
         """What `Engine.run` does, on all replicas; `batches` deliver indices of the global batch, images and labels of
         this process's share."""
-        for i in tf.range(start, start + steps):
-            totals += self._step(next(batches), epoch, first + i, rates[i], size)
-        return totals
+        def advance(i, totals):
+            return i + 1, totals + self._step(batches.get_next(), epoch, first + i, rates[i], size)
 
-    @tf.autograph.experimental.do_not_convert
+        return tf.while_loop(lambda i, _: i < start + steps, advance, [start, totals])[1]
+
     def _step(self, batch, epoch, step, rate, size):
         sums = self.everyone.run(lambda i: self._contribution(i, batch, epoch, step, size))
         indices = batch if self.engines[0].data else batch[0]
@@ -121,7 +121,7 @@ class ParallelEvaluator:
             whole[:, place] = [values[:place.stop - place.start] for values in part]
         return self.evaluators[0].evaluation(*self.everyone.total(whole))
 
-    @tf.function
+    @tf.function(autograph=False)
     def _run(self, tta):
         results = []
         for device, evaluator in zip(self.everyone.devices, self.evaluators, strict=True):

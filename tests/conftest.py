@@ -8,3 +8,14 @@ from cifar_fast import environment
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
 environment.prepare()  # oneDNN, which TensorFlow leaves off on some processors, too
+
+with environment.quiet():
+    import tensorflow as tf
+
+# As above, of graphs; what tests start in processes of their own has its graphs optimized, as users have them.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # A core for each of pytest's workers: threads of all on all cores mostly wait for each other.
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})

@@ -22,21 +22,21 @@ CALM = dict(epochs=4, dropout=0.0, sync_batch_norm=True, optimizer="sgd", learni
 @pytest.fixture(scope="module")
 def calm():
     """Trainers on one device (0) and on so many replicas: tracing one takes seconds, so the tests share them."""
-    return {count: tiny.make_trainer(on=count, **CALM) for count in (0, 1, 2, 4)}
+    return {count: tiny.make_trainer(on=count, **CALM) for count in (0, 1, 2)}
 
 
 def test_losses_are_those_of_one_device(calm):
     alone = tiny.losses(calm[0], 20)
-    for count in (1, 2, 4):
+    for count in (1, 2):
         np.testing.assert_allclose(tiny.losses(calm[count], 20), alone, atol=1e-4)
 
 
 def test_going_on_with_other_replicas_changes_nothing_but_rounding(calm):
-    for engine in calm[4].engines:
+    for engine in calm[2].engines:
         for variable, value in zip((v for group in engine.variables().values() for v in group),
-                                   state(calm[2].engines[0]), strict=True):
+                                   state(calm[1].engines[0]), strict=True):
             variable.assign(value)
-    totals = [t.train(t.batches(1), 1, 0, 5, np.zeros(3, np.float32)) for t in (calm[2], calm[4])]
+    totals = [t.train(t.batches(1), 1, 0, 5, np.zeros(3, np.float32)) for t in (calm[1], calm[2])]
     np.testing.assert_allclose(*totals, rtol=1e-5)
 
 
