@@ -2,13 +2,12 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import tiny
+from command import PATIENCE, Command, run
 
 from cifar_fast import checkpoint, train
 from cifar_fast.errors import UserError
@@ -18,7 +17,7 @@ FLAGS = ["--dataset=synthetic", "--train_examples=320", "--test_examples=60", "-
 
 
 def command(workdir, *more):
-    return [sys.executable, "-m", "cifar_fast", "train", *FLAGS, f"--workdir={workdir}", *more]
+    return "train", *FLAGS, f"--workdir={workdir}", *more
 
 
 def result(workdir):
@@ -32,7 +31,7 @@ def result(workdir):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("whole")
-    subprocess.run(command(workdir), check=True, capture_output=True)
+    run(*command(workdir))
     return workdir
 
 
@@ -50,32 +49,29 @@ def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
     """SIGKILL at three points: in the first epoch, about its end, and in the second."""
     workdir = tmp_path / "run"
     for wanted in (1, 2, 3):
-        child = subprocess.Popen(command(workdir, "--checkpoint_every=0"), stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT)
-        seen, deadline = set(), time.time() + 120
-        while len(seen) < 1 + 2 * wanted and child.poll() is None and time.time() < deadline:
+        child = Command(*command(workdir, "--checkpoint_every=0"))
+        seen, deadline = set(), time.time() + PATIENCE
+        while len(seen) < 1 + 2 * wanted and child.alive() and time.time() < deadline:
             seen |= {p.name for p in workdir.glob("checkpoints/step-*")}
             time.sleep(0.005)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
+        child.signal(signal.SIGKILL)
+        child.wait()
     assert not (workdir / "summary.json").exists(), "the kills came too late to mean anything"
-    subprocess.run(command(workdir, "--checkpoint_every=0"), check=True, capture_output=True)
+    run(*command(workdir, "--checkpoint_every=0"))
     assert result(workdir) == result(uninterrupted)
     assert not list(workdir.rglob(".tmp-*"))
 
 
 def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     workdir = tmp_path / "run"
-    child = subprocess.Popen(command(workdir, "--steps_per_call=1", "--batch_size=2"), stdout=subprocess.PIPE,
-                             text=True)
+    child = Command(*command(workdir, "--steps_per_call=1", "--batch_size=2"))
     while not (workdir / "metrics.jsonl").exists() or not (workdir / "metrics.jsonl").read_text():
         time.sleep(0.01)
-        assert child.poll() is None
+        assert child.alive()
     sent = time.time_ns()  # in the second epoch, whose 160 steps no clock interrupts to save
-    child.send_signal(signal.SIGTERM)
-    output = child.communicate()[0]
-    assert child.returncode == 128 + signal.SIGTERM
-    assert f"the same command goes on from there (--workdir={workdir})" in output
+    child.signal(signal.SIGTERM)
+    assert child.wait().code == 128 + signal.SIGTERM
+    assert f"the same command goes on from there (--workdir={workdir})" in child.output
     path, _, meta, _ = checkpoint.latest(workdir / "checkpoints")
     assert meta["epoch"] == 1 and path.stat().st_mtime_ns > sent
 
@@ -128,15 +124,14 @@ def test_a_target_stops_the_run(tmp_path, monkeypatch):
 
 
 def test_a_run_with_other_flags_is_refused_by_name(uninterrupted):
-    done = subprocess.run(command(uninterrupted, "--learning_rate=0.5"), capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "--learning_rate: 0.001 there, 0.5 now" in done.stderr
+    done = Command(*command(uninterrupted, "--learning_rate=0.5")).wait()
+    assert done.code == 1 and "Traceback" not in done.error
+    assert "--learning_rate: 0.001 there, 0.5 now" in done.error
 
 
 def test_evaluating_the_last_checkpoint_repeats_the_summary(uninterrupted):
-    done = subprocess.run([sys.executable, "-m", "cifar_fast", "evaluate", f"--workdir={uninterrupted}",
-                           "--which=last"], capture_output=True, text=True, check=True)
-    evaluated = json.loads(done.stdout.splitlines()[-1])
+    done = run("evaluate", f"--workdir={uninterrupted}", "--which=last")
+    evaluated = json.loads(done.output.splitlines()[-1])
     summary = json.loads((uninterrupted / "summary.json").read_text())
     assert evaluated["accuracy"] == summary["test_accuracy"]
     assert evaluated["weights_sha256"] == summary["weights_sha256"]

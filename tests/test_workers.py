@@ -10,13 +10,14 @@ import time
 import pytest
 import tensorflow as tf
 import tiny
+from command import PATIENCE, Command, run
 from test_train import FLAGS, result
 
 from cifar_fast import launch, layout, workers
 from cifar_fast.errors import UserError
 
 # A step a call, so that there is time to stop a run that lasts a second.
-TRAIN = [sys.executable, "-m", "cifar_fast", "train", *FLAGS, "--precision=float32", "--steps_per_call=1"]
+TRAIN = ["train", *FLAGS, "--precision=float32", "--steps_per_call=1"]
 TWO = {"worker": ["a:1", "b:2"]}
 
 
@@ -162,10 +163,8 @@ def start(workdir, addresses, *more):
         own = launch.share_of_cores(index, 2)
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         place = workdir if index == 0 else workdir.parent / "not there"
-        children.append(subprocess.Popen(
-            [*TRAIN, f"--workdir={place}", *more], env=os.environ | {"TF_CONFIG": json.dumps(config)}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=lambda own=own: os.sched_setaffinity(0, own)))
+        children.append(Command(*TRAIN, f"--workdir={place}", *more, cores=own,
+                                variables={"TF_CONFIG": json.dumps(config)}))
     return children
 
 
@@ -174,7 +173,7 @@ def addresses():
 
 
 def wait_for_steps(workdir, count):
-    seen, deadline = set(), time.time() + 120
+    seen, deadline = set(), time.time() + PATIENCE
     while len(seen) < count and time.time() < deadline:
         seen |= {p.name for p in workdir.glob("checkpoints/step-*")}
         time.sleep(0.01)
@@ -182,28 +181,25 @@ def wait_for_steps(workdir, count):
 
 def test_two_workers_killed_and_stopped_end_as_two_replicas_never_stopped(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run([*TRAIN, "--logical_cpus=2", f"--workdir={whole}"], check=True, capture_output=True)
+    run(*TRAIN, "--logical_cpus=2", f"--workdir={whole}")
     chief, second = start(broken, where := addresses(), "--checkpoint_every=0")
     wait_for_steps(broken, 3)
-    second.kill()
+    second.signal(signal.SIGKILL)
     begin = time.time()
-    error = chief.communicate(timeout=90)[1]
-    second.communicate()
-    assert chief.returncode == 1 and time.time() - begin < 60
+    error = chief.wait().error
+    assert chief.code == 1 and time.time() - begin < 60
     line, = (line for line in error.splitlines() if line.startswith("cifar_fast: "))
     assert f"worker 1 ({where[1]}) is gone" in line
 
     chief, second = start(broken, addresses(), "--checkpoint_every=0")
     wait_for_steps(broken, 5)
-    second.send_signal(signal.SIGTERM)
-    output = chief.communicate(timeout=90)[0]
-    assert second.communicate(timeout=90)[0] == ""  # only the chief speaks
-    assert (chief.returncode, second.returncode) == (143, 143)
-    assert "stopped by SIGTERM" in output
+    second.signal(signal.SIGTERM)
+    assert (chief.wait().code, second.wait().code) == (143, 143)
+    assert "stopped by SIGTERM" in chief.output and second.output == ""  # only the chief speaks
 
     for child in start(broken, addresses()):
-        assert "Traceback" not in child.communicate(timeout=120)[1]
-        assert child.returncode == 0
+        assert "Traceback" not in child.wait().error
+        assert child.code == 0
     assert result(broken) == result(whole)
     assert not (tmp_path / "not there").exists()
 
