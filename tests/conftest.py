@@ -19,3 +19,9 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # A core for each of pytest's workers: threads of all on all cores mostly wait for each other.
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+def pytest_collection_modifyitems(items):
+    """The modules with long tests first, so that no core is left with one at the end."""
+    long = ("test_faults", "test_workers", "test_train", "test_parallel")
+    items.sort(key=lambda item: item.module.__name__ not in long)
