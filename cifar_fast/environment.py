@@ -21,7 +21,7 @@ def prepare():
     """
     if "tensorflow" in sys.modules:
         raise RuntimeError("cifar_fast.environment.prepare() must run before tensorflow is imported")
-    # Imports and tracing make a million objects that stay; by default Python looks through them again and again.
+    # Imports and tracing make objects that stay; by default Python looks through them again and again.
     gc.set_threshold(50_000, 50, 50)
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

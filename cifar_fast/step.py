@@ -3,8 +3,8 @@
     indices ─► gather, augment, standardize ─► forward, loss, backward ─► update, average
                one XLA program                 XLA, or oneDNN's kernels
 
-The loop over steps is a TensorFlow loop: nothing is read back and no Python runs between steps. It is written as one:
-to have AutoGraph rewrite a Python loop takes a second when a run starts.
+The loop over steps is a TensorFlow loop: nothing is read back and no Python runs between steps. It is written as one,
+so that AutoGraph need not rewrite a Python loop whenever a run starts.
 """
 import keras
 import tensorflow as tf

@@ -26,8 +26,8 @@ class Command:
 
     def __init__(self, *arguments, variables=None, cores=None):
         self.folder = Path(tempfile.mkdtemp(prefix="command-"))
-        variables = os.environ | (variables or {})
-        self.process = SERVER.Process(target=_run, args=(self.folder, arguments, dict(variables), cores))
+        variables = os.environ | (variables or {})  # the server has those of its own start
+        self.process = SERVER.Process(target=_run, args=(self.folder, arguments, variables, cores))
         self.process.start()
 
     def alive(self):
