@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-SIZE, BLOCK, TRAIN, TEST = 32, 1000, 50_000, 10_000
+SIZE, BLOCK, TRAIN, TEST = 32, 100, 50_000, 10_000
 SHAPES = ("disc", "ring", "square", "frame", "triangle", "cross", "star", "crescent", "stripes", "dots")
 TEXTURES = ("plain", "grained", "lined", "checked", "faded", "rimmed", "halved", "spotted", "cored", "twotone")
 
