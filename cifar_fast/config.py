@@ -75,8 +75,8 @@ class Config:
     stochastic_depth: float = option(0.0, "share of the images that skip the last unit's branches, falling to none at "
                                      "the first unit (Huang et al., 2016, arXiv:1603.09382)", low=0, high=0.9,
                                      group="network")
-    whitening: bool = option(False, "start the first convolution as a whitening of its patches, and leave it so "
-                             "(Page, 2019; Jordan, 2024)", group="network")
+    whitening: bool = option(False, "pass the images through a fixed convolution that removes the correlation of "
+                             "neighbouring pixels (ZCA)", group="network")
     norm_momentum: float = option(0.99, "share that moving statistics keep in a step", low=0, high=0.9999,
                                   group="network")
     l2: float = option(1e-6, "L2 penalty on every kernel, added to the loss", low=0, high=1, group="network")

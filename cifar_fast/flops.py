@@ -50,4 +50,5 @@ def epoch(config, planned, classes, shape):
     """FLOPs of the training steps of an epoch (a `plan.Epoch`) of a `Config`, on images of shape (H, W, C)."""
     side = planned.size or config.crop_size or shape[0]
     images = planned.steps * config.batch_size
-    return images * training(config.units, config.filters, classes, side, shape[2])
+    whitening = Convolution(side, shape[2], shape[2], 7, 1, 1).flops() if config.whitening else 0  # no gradients
+    return images * (training(config.units, config.filters, classes, side, shape[2]) + whitening)

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, silu
+from cifar_fast.whitening import Whitening
 
 ACTIVATIONS = {"relu": tf.nn.relu, "elu": tf.nn.elu, "silu": silu}
 
@@ -27,6 +28,7 @@ class ResNet(keras.Model):
       units: units in all, a multiple of 3. filters: filters of the first third.
       activation: a key of `ACTIVATIONS`. dropout: share dropped at each unit's end.
       stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
+      whitening: the images pass `whitening`'s fixed convolution first, to be fitted before training.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
       sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
@@ -35,7 +37,7 @@ class ResNet(keras.Model):
     """
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
-                 norm_momentum=0.99, sync_norm=False, seed=0, precision="float32"):
+                 whitening=False, norm_momentum=0.99, sync_norm=False, seed=0, precision="float32"):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -49,6 +51,7 @@ class ResNet(keras.Model):
 
         self.policy = keras.DTypePolicy(policy)
         self.activate = ACTIVATIONS[activation]
+        self.whitening = Whitening() if whitening else None
         self.stem = convolution(filters, 7)
         self.units = []
         for i in range(units):
@@ -75,6 +78,8 @@ class ResNet(keras.Model):
             # Every draw has a seed of its own: the seed's second number counts steps, so shift the first.
             return None if seed is None else seed + [number << 20, 0]
 
+        if self.whitening:
+            images = self.whitening(images)
         x = self.stem(tf.cast(images, self.policy.compute_dtype))
         for i, unit in enumerate(self.units):
             depth = {"seed": draw(len(self.units) + i), "training": training}

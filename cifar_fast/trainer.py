@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import flops, optimizers, pipeline, plan, pruning, resnet, schedules, sources, whitening
+from cifar_fast import flops, optimizers, pipeline, plan, pruning, resnet, schedules, sources
 from cifar_fast.averages import Averages
 from cifar_fast.batch import Preparation, Statistics
 from cifar_fast.evaluate import Evaluator
@@ -47,7 +47,7 @@ class Trainer:
         with tf.device(runtime.device):
             model = build_model(config, runtime, data)
             if config.whitening:
-                whitening.whiten(model.stem, data.train_images, statistics)
+                model.whitening.fit(data.train_images, statistics)
             average = config.average != "none" and Averages(
                 model.variables, config.average, config.average_every, config.average_decay, self.steps)
             return Engine(
@@ -113,7 +113,8 @@ def build_model(config, runtime, data):
     """The network of a `Config`, for the classes and image shape of `data`."""
     return resnet.build(len(data.class_names), data.train_images.shape[1:], units=config.units,
                         filters=config.filters, activation=config.activation, dropout=config.dropout,
-                        stochastic_depth=config.stochastic_depth, norm_momentum=config.norm_momentum,
+                        stochastic_depth=config.stochastic_depth, whitening=config.whitening,
+                        norm_momentum=config.norm_momentum,
                         sync_norm=config.sync_batch_norm and runtime.replicas is not None, seed=config.seed,
                         precision=runtime.precision)
 

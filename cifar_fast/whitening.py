@@ -1,54 +1,68 @@
-"""The first convolution as a whitening of its patches, fixed while the rest learns (Page, 2019,
-https://myrtle.ai/learn/how-to-train-your-resnet-8-bag-of-tricks/; Jordan, 2024, arXiv:2404.00498).
+"""Whitening: a fixed convolution before the network, by which neighbouring pixels are no longer correlated.
 
-Over the training images the patches that a kernel sees are strongly correlated. With v the leading eigenvectors of
-their covariance and λ its eigenvalues, the filters v / √(λ + ε) answer without correlation and with variance
-λ / (λ + ε); their negatives let a ReLU pass both signs.
+Over the training images the numbers of a patch are strongly correlated: of the variance of 7×7×3, more than half
+lies in the patch's mean brightness. With Σ = V Λ Vᵀ their covariance, the patch times V (Λ + ε)^-1/2 Vᵀ has the
+variance λ / (λ + ε) along every eigenvector: it is white but for what is weaker than ε, and of all white ones the
+nearest to the patch (ZCA; Bell and Sejnowski, 1997, and Krizhevsky, 2009, on CIFAR-10). The images' statistics are the
+same everywhere, so the centre pixel's columns of that matrix, slid over the image, serve as a convolution.
+
+Page (2019, https://myrtle.ai/learn/how-to-train-your-resnet-8-bag-of-tricks/) and Jordan (2024, arXiv:2404.00498)
+whiten by the first layer's own filters, fixed, a direction each. The 32 filters of this network's 7×7 layer would leave
+out most of the 147 directions; here all of them pass, and the first layer learns as the others do.
 """
+import keras
 import numpy as np
+import tensorflow as tf
 
 from cifar_fast.errors import UserError
 
-IMAGES, EPSILON = 5000, 5e-4  # what Jordan's cifar10-airbench takes
+SIDE, EPSILON = 7, 0.1  # pixels, as the first layer sees them; in squares of the images' deviation
+IMAGES = 5000  # the first of the training images; what Jordan's cifar10-airbench takes
 CHUNK = 1000  # images that are float32 at a time
 
 
-def whiten(convolution, images, statistics):
-    """Gives a network's first convolution its whitening kernel, from the first `IMAGES` of the training images, and
-    takes it out of the trainable variables: to be called before an optimizer is built on them. The bias learns.
+class Whitening(keras.layers.Layer):
+    """Standardized images float [B, H, W, C] → float32 of the same shape, reflected outside; H, W ≥ 4.
+
+    Its kernel comes from `fit`, or with the weights of a checkpoint; it is never trained.
+    """
+
+    def __init__(self):
+        super().__init__(dtype="float32")
+
+    def build(self, shape):
+        self.kernel = self.add_weight(name="whitening", shape=(SIDE, SIDE, shape[-1], shape[-1]), initializer="zeros",
+                                      trainable=False)
+
+    def fit(self, images, statistics):
+        """Takes the kernel from training images: uint8 [N, H, W, C], and the `batch.Statistics` that standardize them.
+
+        Raises:
+          UserError: the images are smaller than a patch.
+        """
+        height, width = images.shape[1:3]
+        if min(height, width) < SIDE:
+            raise UserError(f"--whitening: images of {height}×{width} pixels hold no patch of {SIDE}×{SIDE}")
+        self.kernel.assign(kernel(covariance(images[:IMAGES], statistics, SIDE), SIDE, EPSILON))
+
+    def call(self, images):
+        margin = [SIDE // 2, SIDE // 2]
+        return tf.nn.conv2d(tf.pad(images, [[0, 0], margin, margin, [0, 0]], "REFLECT"), self.kernel, 1, "VALID")
+
+
+def kernel(covariance, side, epsilon):
+    """The convolution's kernel, float32 [side, side, C, C], scaled so that a whitened pixel has variance 1.
 
     Args:
-      convolution: a built Keras layer, `ResNet.stem`. images, statistics: see `kernel`.
-    Raises:
-      UserError: the number of filters is odd, or above twice a patch's numbers.
+      covariance: float64 [n, n] of patches, n = side · side · C, see below. epsilon: added to its eigenvalues.
     """
-    variable = convolution.kernel
-    try:
-        variable.assign(kernel(images[:IMAGES], statistics, tuple(variable.shape), EPSILON))
-    except ValueError as error:
-        raise UserError(f"--whitening --filters={variable.shape[-1]}: {error}") from None
-    variable.trainable = False
-
-
-def kernel(images, statistics, shape, epsilon):
-    """The whitening kernel: float32 of `shape`.
-
-    Args:
-      images: uint8 [N, H, W, C]. statistics: a `batch.Statistics`, which standardizes them.
-      shape: of the kernel, (k, k, C, f): f / 2 filters, by falling eigenvalue, then their negatives in that order.
-      epsilon: added to the eigenvalues, in squares of the images' deviation.
-    Raises:
-      ValueError: f is odd, or above 2 · k · k · C.
-    """
-    side, _, channels, filters = shape
-    length = side * side * channels
-    if filters % 2 or filters > 2 * length:
-        raise ValueError(f"{filters} filters can't whiten patches of {side}×{side}×{channels}: must be an even number, "
-                         f"at most {2 * length}")
-    values, vectors = np.linalg.eigh(covariance(images, statistics, side))
-    leading = slice(None, -filters // 2 - 1, -1)
-    half = vectors[:, leading] / np.sqrt(np.maximum(values[leading], 0) + epsilon)
-    return np.concatenate([half, -half], 1).reshape(shape).astype(np.float32)
+    values, vectors = np.linalg.eigh(covariance)
+    whole = vectors / np.sqrt(np.maximum(values, 0) + epsilon) @ vectors.T
+    channels = len(whole) // side**2
+    first = side**2 // 2 * channels
+    centre = whole[:, first:first + channels]
+    variance = np.trace(centre.T @ covariance @ centre) / channels
+    return (centre / np.sqrt(variance)).reshape(side, side, channels, channels).astype(np.float32)
 
 
 def covariance(images, statistics, side):
@@ -56,6 +70,9 @@ def covariance(images, statistics, side):
 
     A product of two numbers of a patch is one of two pixels, so the pixels' products are summed over the images
     once, and over the patches' places after: the patches themselves, 49 times the images at 7×7, are never made.
+
+    Args:
+      images: uint8 [N, H, W, C]. statistics: a `batch.Statistics`, which standardizes them.
     """
     _, height, width, channels = images.shape
     pixels = height * width * channels

@@ -1,4 +1,6 @@
 """The closed form against what TensorFlow counts in the network's graph."""
+import dataclasses
+
 import pytest
 import tensorflow as tf
 
@@ -8,14 +10,15 @@ from cifar_fast.config import Config
 
 @pytest.mark.parametrize("units, filters, size", [(3, 4, 32), (6, 8, 20), (12, 32, 32)])
 def test_forward_equals_the_graphs_convolutions(units, filters, size):
-    model = resnet.build(10, (size, size, 3), units=units, filters=filters)
+    model = resnet.build(10, (size, size, 3), units=units, filters=filters, whitening=True)
     graph = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec([1, size, size, 3])).graph
     total = 0
     for op in graph.get_operations():
         if op.type in ("Conv2D", "MatMul"):
             kernel, out = op.inputs[1].shape, op.outputs[0].shape
             total += 2 * out.num_elements() * kernel.num_elements() // kernel[-1]
-    assert flops.forward(units, filters, 10, size) == total
+    whitening = 2 * size**2 * 3 * 7 * 7 * 3
+    assert flops.forward(units, filters, 10, size) + whitening == total
 
 
 def test_the_original_network():
@@ -28,6 +31,8 @@ def test_epochs_count_whole_batches_of_their_own_size():
     first, second = plan.epochs(config, 100)
     assert flops.epoch(config, first, 10, (32, 32, 3)) == 96 * flops.training(6, 8, 10, 20)
     assert flops.epoch(config, second, 100, (32, 32, 1)) == 96 * flops.training(6, 8, 100, 26, 1)
+    whitened = dataclasses.replace(config, whitening=True)
+    assert flops.epoch(whitened, first, 10, (32, 32, 3)) == 96 * (flops.training(6, 8, 10, 20) + 2 * 400 * 3 * 49 * 3)
     plain = first._replace(size=None)
     assert flops.epoch(config, plain, 10, (32, 32, 3)) == 96 * flops.training(6, 8, 10, 16)
     assert flops.epoch(Config(units=6, filters=8), plain, 10, (28, 28, 1)) == 96 * flops.training(6, 8, 10, 28, 1)

@@ -1,4 +1,4 @@
-"""The whitening kernel: what it answers to the patches it was made from, and that it stays as it is."""
+"""Whitening: the kernel against its formula on explicit patches, what it leaves of correlation, and that it stays."""
 import keras
 import numpy as np
 import pytest
@@ -13,58 +13,80 @@ IMAGES = tiny.data(train=100).train_images
 STATISTICS = Statistics.of(IMAGES, "channel")
 
 
-def responses(kernel):
-    """What a convolution without padding answers, one row a patch: float64 [patches, filters]."""
-    images = tf.cast(STATISTICS(IMAGES), tf.float64)
-    found = tf.nn.conv2d(images, tf.cast(kernel, tf.float64), 1, "VALID")
-    return found.numpy().reshape(-1, kernel.shape[-1])
-
-
-@pytest.mark.parametrize("side, filters", [(7, 32), (2, 24), (3, 6), (1, 6)])
-def test_responses_have_unit_variance_and_no_correlation(side, filters):
-    kernel = whitening.kernel(IMAGES, STATISTICS, (side, side, 3, filters), 0.0)
-    assert kernel.shape == (side, side, 3, filters) and kernel.dtype == np.float32
-    found, half = responses(kernel), filters // 2
-    np.testing.assert_allclose(np.cov(found[:, :half].T, bias=True), np.eye(half), atol=2e-3)
-    np.testing.assert_allclose(found[:, half:], -found[:, :half], atol=1e-5)
-
-
-def test_epsilon_holds_weak_directions_down_and_leading_ones_come_first():
-    full = responses(whitening.kernel(IMAGES, STATISTICS, (3, 3, 3, 54), 0.0))[:, :27]
-    damped = responses(whitening.kernel(IMAGES, STATISTICS, (3, 3, 3, 54), 0.1))[:, :27]
-    shares = damped.var(0) / full.var(0)  # λ / (λ + ε)
-    assert (np.diff(shares) <= 0).all() and shares[0] > 0.9 > 0.5 > shares[-1]
-    values = shares * 0.1 / (1 - shares)
-    np.testing.assert_allclose(np.linalg.eigvalsh(whitening.covariance(IMAGES, STATISTICS, 3))[::-1], values, rtol=0.02)
+def patches(side):
+    """All patches, one a row: float64 [100 · places, side · side · 3]."""
+    images = np.asarray(STATISTICS(IMAGES), np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (side, side), (1, 2))  # [100, places, places, 3, s, s]
+    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, side * side * 3)
 
 
 def test_covariance_equals_numpys_over_all_patches(monkeypatch):
     monkeypatch.setattr(whitening, "CHUNK", 30)  # the last one is smaller
-    images = np.asarray(STATISTICS(IMAGES), np.float64)
-    patches = [images[:, i:i + 3, j:j + 3].reshape(len(images), -1) for i in range(30) for j in range(30)]
-    expected = np.cov(np.concatenate(patches).T, bias=True)
+    expected = np.cov(patches(3).T, bias=True)
     np.testing.assert_allclose(whitening.covariance(IMAGES, STATISTICS, 3), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("filters", [5, 8])
-def test_filters_that_do_not_fit_are_refused(filters):
-    with pytest.raises(ValueError, match=f"{filters} filters can't whiten patches of 1×1×3"):
-        whitening.kernel(IMAGES, STATISTICS, (1, 1, 3, filters), 0.0)
-    model = resnet.build(10, (32, 32, 3), units=3, filters=5)
-    with pytest.raises(UserError, match="--whitening --filters=5: 5 filters"):
-        whitening.whiten(model.stem, IMAGES, STATISTICS)
+@pytest.mark.parametrize("side, epsilon", [(1, 0.0), (3, 0.1)])
+def test_the_kernel_is_the_centre_of_the_inverse_square_root(side, epsilon):
+    """W = (Σ + ε)^-1/2, W (Σ + ε) W = 1, by an iteration that knows no eigenvalues."""
+    covariance = np.cov(patches(side).T, bias=True)
+    damped = covariance + epsilon * np.eye(len(covariance))
+    scale = np.trace(damped)
+    root, inverse = damped / scale, np.eye(len(damped))
+    for _ in range(60):  # Denman and Beavers: root → damped^1/2, inverse → damped^-1/2, but for the scale
+        root, inverse = (root + np.linalg.inv(inverse)) / 2, (inverse + np.linalg.inv(root)) / 2
+    np.testing.assert_allclose(inverse @ damped @ inverse / scale, np.eye(len(damped)), atol=1e-6)
+    found = whitening.kernel(covariance, side, epsilon)
+    assert found.shape == (side, side, 3, 3) and found.dtype == np.float32
+    pixel = side * side // 2 * 3
+    centre = inverse[:, pixel:pixel + 3]
+    whitened = patches(side) @ centre
+    np.testing.assert_allclose(found.reshape(-1, 3), centre / np.sqrt(whitened.var(0).mean()), rtol=1e-4, atol=1e-6)
+    if side == 1:  # the patch is a pixel, so nothing but the unit covariance is left
+        np.testing.assert_allclose(np.cov(patches(1) @ found[0, 0], rowvar=False, bias=True), np.eye(3), atol=1e-4)
 
 
-def test_the_networks_first_kernel_is_counted_but_not_trained():
-    model = resnet.build(10, (32, 32, 3), units=3, filters=4)
-    parameters, kernels = model.count_params(), len(model.kernels())
-    whitening.whiten(model.stem, IMAGES, STATISTICS)
-    assert model.count_params() == parameters and len(model.kernels()) == kernels - 1
-    assert all(v is not model.stem.kernel for v in model.trainable_variables)
-    assert any(v is model.stem.bias for v in model.trainable_variables)
-    before, optimizer = model.stem.kernel.numpy(), keras.optimizers.SGD(0.1)
+def test_whitened_patches_have_unit_covariance():
+    """Images of one statistic everywhere: noise that a random filter has blurred and mixed over the channels."""
+    random = np.random.default_rng(0)
+    noise = tf.constant(random.normal(size=(400, 36, 36, 3)))
+    blur = np.outer([1, 2, 1], [1, 2, 1])[:, :, None, None] / 16 * (np.eye(3) + 0.3 * random.random((3, 3)))
+    blurred = 128 + 40 * tf.nn.conv2d(noise, blur, 1, "VALID").numpy()
+    images = np.clip(np.round(blurred), 0, 255).astype(np.uint8)
+    statistics = Statistics.of(images, "channel")
+    layer = whitening.Whitening()
+    before = whitening.covariance(images, statistics, 3)
+    layer.build((None, 34, 34, 3))
+    layer.kernel.assign(whitening.kernel(whitening.covariance(images, statistics, 7), 7, 1e-4))
+    inner = layer(statistics(images))[:, 3:-3, 3:-3].numpy().astype(np.float64)
+    after = whitening.covariance(inner, lambda part: part, 3)
+    off = ~np.eye(27, dtype=bool)
+    assert np.abs(before[off]).max() > 0.6  # correlations, as each number has variance 1
+    assert np.abs(after[off]).max() < 0.1
+    np.testing.assert_allclose(np.diag(after), 1, atol=0.05)
+
+
+def test_images_smaller_than_a_patch_are_refused():
+    layer = whitening.Whitening()
+    layer.build((None, 6, 9, 3))
+    with pytest.raises(UserError, match="--whitening: images of 6×9 pixels hold no patch of 7×7"):
+        layer.fit(np.zeros([2, 6, 9, 3], np.uint8), STATISTICS)
+
+
+def test_the_kernel_stays_while_the_network_trains():
+    plain = resnet.build(10, (32, 32, 3), units=3, filters=4)
+    model = resnet.build(10, (32, 32, 3), units=3, filters=4, whitening=True)
+    assert len(model.trainable_variables) == len(plain.trainable_variables)
+    assert model.count_params() == plain.count_params() + 7 * 7 * 3 * 3
+    model.whitening.fit(IMAGES, STATISTICS)
+    images = STATISTICS(IMAGES[:2])
+    for ours, theirs in zip(model.trainable_variables, plain.trainable_variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    np.testing.assert_allclose(model(images), plain(model.whitening(images)), atol=1e-5)
+    before, optimizer = model.whitening.kernel.numpy(), keras.optimizers.SGD(0.1)
     optimizer.build(model.trainable_variables)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(model(tf.ones([2, 32, 32, 3]), seed=tf.zeros([2], tf.int32), training=True) ** 2)
+        loss = tf.reduce_sum(model(images, seed=tf.zeros([2], tf.int32), training=True) ** 2)
     optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
-    np.testing.assert_array_equal(model.stem.kernel.numpy(), before)
+    assert np.abs(before).max() > 0
+    np.testing.assert_array_equal(model.whitening.kernel.numpy(), before)
