@@ -12,9 +12,14 @@ import time
 import traceback
 from pathlib import Path
 
+import tensorflow as tf
+
 from benchmarks import faulty
 from cifar_fast import checkpoint, cli, train  # noqa: F401  all that a training imports
 from cifar_fast.files import TEMPORARY
+
+# Optimizing the graphs takes longer than these trainings, and has no part in what they are for.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 EPOCHS, STEPS = 12, 4
 FLAGS = ("--dataset=synthetic", f"--train_examples={STEPS * 16}", "--test_examples=32", "--batch_size=16", "--units=3",

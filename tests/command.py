@@ -60,5 +60,8 @@ def _run(folder, arguments, variables, cores):
     os.environ.update(variables)
     if cores:
         os.sched_setaffinity(0, cores)
+    import tensorflow as tf
+
     from cifar_fast import cli
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as in pytest's own processes
     sys.exit(cli.main(["cifar_fast", *arguments]))

@@ -12,7 +12,7 @@ environment.prepare()  # oneDNN, which TensorFlow leaves off on some processors,
 with environment.quiet():
     import tensorflow as tf
 
-# As above, of graphs; what tests start in processes of their own has its graphs optimized, as users have them.
+# As above, of graphs; `python -m cifar_fast` in a process of its own has its graphs optimized, as users have them.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
