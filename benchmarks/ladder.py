@@ -49,6 +49,7 @@ RUNGS = (
     ("lookahead", {"average": "lookahead"}),
     ("cutout", {"cutout": 8}),
     ("SiLU", {"activation": "silu"}),
+    ("whitening", {"whitening": True}),
 )
 SHAPE, CLASSES = (32, 32, 3), {"cifar10": 10, "cifar100": 100, "synthetic": 10}
 
