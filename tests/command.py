@@ -16,18 +16,23 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["cifar_fast.cli", "cifar_fast.train"])
 
 
+def command_line(*arguments):
+    from cifar_fast import cli
+    return cli.main(["cifar_fast", *arguments])
+
+
 class Command:
     """One that runs. After `wait`: `code` as a process ends with (minus the signal that ended it), `output`, `error`.
 
     Args:
-      arguments: the command line, without the program's name.
+      arguments: the command line, without the program's name; or those of `target`, a function that returns the code.
       variables: of the environment, beside pytest's. cores: the set that it may use.
     """
 
-    def __init__(self, *arguments, variables=None, cores=None):
+    def __init__(self, *arguments, variables=None, cores=None, target=command_line):
         self.folder = Path(tempfile.mkdtemp(prefix="command-"))
         variables = os.environ | (variables or {})  # the server has those of its own start
-        self.process = SERVER.Process(target=_run, args=(self.folder, arguments, variables, cores))
+        self.process = SERVER.Process(target=_run, args=(self.folder, target, arguments, variables, cores))
         self.process.start()
 
     def alive(self):
@@ -54,14 +59,12 @@ def run(*arguments, **options):
     return done
 
 
-def _run(folder, arguments, variables, cores):
+def _run(folder, target, arguments, variables, cores):
     for name, number in (("output", 1), ("error", 2)):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.environ.update(variables)
     if cores:
         os.sched_setaffinity(0, cores)
     import tensorflow as tf
-
-    from cifar_fast import cli
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # as in pytest's own processes
-    sys.exit(cli.main(["cifar_fast", *arguments]))
+    sys.exit(target(*arguments))

@@ -1,12 +1,10 @@
 """Who the workers are, the roll call, and whole runs of two: stopped, killed, going on."""
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
+import overflow
 import pytest
 import tensorflow as tf
 import tiny
@@ -204,33 +202,8 @@ def test_two_workers_killed_and_stopped_end_as_two_replicas_never_stopped(tmp_pa
     assert not (tmp_path / "not there").exists()
 
 
-OVERFLOW = """
-import sys, os
-sys.path.insert(0, sys.argv[1])
-from cifar_fast import environment
-environment.prepare()
-import numpy as np, tensorflow as tf
-from cifar_fast import devices, trainer
-from cifar_fast.config import Config
-config = Config(dataset="synthetic", units=3, filters=4, batch_size=16, precision="float16", train_examples=80,
-                test_examples=40)
-runtime = devices.for_run(config)
-ours = trainer.Trainer(config, runtime, trainer.load_data(config))
-engine, gradients = ours.engines[0], ours.engines[0].gradients
-def overflown(batch, weights, step):
-    (first, *rest), totals, losses = gradients(batch, weights, step)
-    return [tf.where(tf.equal(step, 1 + runtime.replicas.worker), np.inf, first), *rest], totals, losses
-engine.gradients = overflown
-ours.train(ours.batches(0), 0, 0, 4, np.zeros(3, np.float32))
-print(float(engine.optimizer.dynamic_scale), int(engine.optimizer.inner_optimizer.iterations.numpy()),
-      all(np.isfinite(v.numpy()).all() for v in ours.model.variables), trainer.weights_sha256(ours.model))
-"""
-
-
 def test_an_overflow_on_either_worker_skips_the_update_on_both():
     where = addresses()
-    children = [subprocess.Popen(
-        [sys.executable, "-c", OVERFLOW, os.getcwd()], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | tf_config({"worker": where}, index=i)) for i in range(2)]
-    outputs = [child.communicate(timeout=120)[0].splitlines()[-1:] for child in children]
+    children = [Command(target=overflow.train, variables=tf_config({"worker": where}, index=i)) for i in range(2)]
+    outputs = [child.wait().output.splitlines()[-1:] for child in children]
     assert outputs[0] == outputs[1] and outputs[0][0].startswith("8192.0 2 True ")  # scale, updates, finite, digest
