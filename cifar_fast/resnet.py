@@ -28,7 +28,7 @@ class ResNet(keras.Model):
       units: units in all, a multiple of 3. filters: filters of the first third.
       activation: a key of `ACTIVATIONS`. dropout: share dropped at each unit's end.
       stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
-      whitening: the images pass `whitening`'s fixed convolution first, to be fitted before training.
+      whitening: the images pass a `Whitening` first, whose kernel is to be assigned.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
       sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.

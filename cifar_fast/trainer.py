@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import flops, optimizers, pipeline, plan, pruning, resnet, schedules, sources
+from cifar_fast import flops, optimizers, pipeline, plan, pruning, resnet, schedules, sources, whitening
 from cifar_fast.averages import Averages
 from cifar_fast.batch import Preparation, Statistics
 from cifar_fast.evaluate import Evaluator
@@ -29,25 +29,26 @@ class Trainer:
         self.plan = plan.epochs(config, examples)
         self.steps = sum(e.steps for e in self.plan)
         statistics = Statistics.of(data.train_images, config.standardize)
+        kernel = whitening.fitted(data.train_images, statistics) if config.whitening else None
         self.resident = pipeline.is_resident(config.input, data.train_images)
         self.replicas = replicas = runtime.replicas
         if replicas is None:
-            self.engines = [self._build_engine(runtime, statistics)]
+            self.engines = [self._build_engine(runtime, statistics, kernel)]
             self.engine = self.engines[0]
         else:
             self.engines = [
-                self._build_engine(dataclasses.replace(runtime, device=device), statistics, replicas.first + i,
+                self._build_engine(dataclasses.replace(runtime, device=device), statistics, kernel, replicas.first + i,
                                    replicas.count) for i, device in enumerate(replicas.devices)]
             self.engine = ParallelEngine(replicas, self.engines, config.batch_size, runtime.precision, config.reduce_in)
         self.model = self.engines[0].model
         self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
 
-    def _build_engine(self, runtime, statistics, replica=0, replicas=1):
+    def _build_engine(self, runtime, statistics, kernel, replica=0, replicas=1):
         config, data = self.config, self.data
         with tf.device(runtime.device):
             model = build_model(config, runtime, data)
             if config.whitening:
-                model.whitening.fit(data.train_images, statistics)
+                model.whitening.kernel.assign(kernel)
             average = config.average != "none" and Averages(
                 model.variables, config.average, config.average_every, config.average_decay, self.steps)
             return Engine(

@@ -1,7 +1,7 @@
 """Whitening: a fixed convolution before the network, by which neighbouring pixels are no longer correlated.
 
-Over the training images the numbers of a patch are strongly correlated: of the variance of 7×7×3, more than half
-lies in the patch's mean brightness. With Σ = V Λ Vᵀ their covariance, the patch times V (Λ + ε)^-1/2 Vᵀ has the
+Over the training images the numbers of a patch are strongly correlated: most of the variance of 7×7×3 is that of the
+patch's mean brightness. With Σ = V Λ Vᵀ their covariance, the patch times V (Λ + ε)^-1/2 Vᵀ has the
 variance λ / (λ + ε) along every eigenvector: it is white but for what is weaker than ε, and of all white ones the
 nearest to the patch (ZCA; Bell and Sejnowski, 1997, and Krizhevsky, 2009, on CIFAR-10). The images' statistics are the
 same everywhere, so the centre pixel's columns of that matrix, slid over the image, serve as a convolution.
@@ -24,7 +24,8 @@ CHUNK = 1000  # images that are float32 at a time
 class Whitening(keras.layers.Layer):
     """Standardized images float [B, H, W, C] → float32 of the same shape, reflected outside; H, W ≥ 4.
 
-    Its kernel comes from `fit`, or with the weights of a checkpoint; it is never trained.
+    Its kernel is `fitted`'s, assigned before the training or with the weights of a checkpoint; it is never trained.
+    Images of all sizes pass the same one, that of full-size images.
     """
 
     def __init__(self):
@@ -34,20 +35,23 @@ class Whitening(keras.layers.Layer):
         self.kernel = self.add_weight(name="whitening", shape=(SIDE, SIDE, shape[-1], shape[-1]), initializer="zeros",
                                       trainable=False)
 
-    def fit(self, images, statistics):
-        """Takes the kernel from training images: uint8 [N, H, W, C], and the `batch.Statistics` that standardize them.
-
-        Raises:
-          UserError: the images are smaller than a patch.
-        """
-        height, width = images.shape[1:3]
-        if min(height, width) < SIDE:
-            raise UserError(f"--whitening: images of {height}×{width} pixels hold no patch of {SIDE}×{SIDE}")
-        self.kernel.assign(kernel(covariance(images[:IMAGES], statistics, SIDE), SIDE, EPSILON))
-
     def call(self, images):
         margin = [SIDE // 2, SIDE // 2]
         return tf.nn.conv2d(tf.pad(images, [[0, 0], margin, margin, [0, 0]], "REFLECT"), self.kernel, 1, "VALID")
+
+
+def fitted(images, statistics):
+    """The kernel for training images: float32 [SIDE, SIDE, C, C].
+
+    Args:
+      images: uint8 [N, H, W, C]. statistics: a `batch.Statistics`, which standardizes them.
+    Raises:
+      UserError: the images are smaller than a patch.
+    """
+    height, width = images.shape[1:3]
+    if min(height, width) < SIDE:
+        raise UserError(f"--whitening: images of {height}×{width} pixels hold no patch of {SIDE}×{SIDE}")
+    return kernel(covariance(images[:IMAGES], statistics, SIDE), SIDE, EPSILON)
 
 
 def kernel(covariance, side, epsilon):
