@@ -50,6 +50,7 @@ RUNGS = (
     ("cutout", {"cutout": 8}),
     ("SiLU", {"activation": "silu"}),
     ("whitening", {"whitening": True}),
+    ("blur before strides", {"blur": True}),
 )
 SHAPE, CLASSES = (32, 32, 3), {"cifar10": 10, "cifar100": 100, "synthetic": 10}
 

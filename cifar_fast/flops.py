@@ -1,7 +1,7 @@
 """The network's arithmetic in closed form: a multiplication and an addition are two FLOPs.
 
-Only convolutions and the dense layer count, as is the custom; normalization, activations and additions are below 2%
-of them. A gradient by the input and one by the kernel cost what the forward pass costs.
+Only convolutions and the dense layer count, as is the custom; normalization, activations, additions and the blur are
+below 2% of them. A gradient by the input and one by the kernel cost what the forward pass costs.
 """
 from typing import NamedTuple
 

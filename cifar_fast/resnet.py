@@ -6,7 +6,8 @@ A 7×7 convolution, then three groups of units with f, 2f and 4f filters. A unit
 
 except that the first unit of the second and of the third group widens by a 1×1 convolution, and its first
 half has stride 2 and no skip. Dropout stands at the end of each unit. Then a last normalization, the mean over
-the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters for 10 classes.
+the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters for 10 classes. What is activated
+may be blurred before a stride.
 
 With stochastic depth some examples skip a unit's branches: by one draw for both halves, as the paper's blocks have two
 convolutions, but an example at a time where the paper drops a block for the whole batch. What has no skip is kept.
@@ -14,6 +15,7 @@ convolutions, but an example at a time where the paper drops a block for the who
 import keras
 import tensorflow as tf
 
+from cifar_fast.blur import blurred
 from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, silu
 from cifar_fast.whitening import Whitening
 
@@ -29,6 +31,7 @@ class ResNet(keras.Model):
       activation: a key of `ACTIVATIONS`. dropout: share dropped at each unit's end.
       stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
       whitening: the images pass a `Whitening` first, whose kernel is to be assigned.
+      blur: the inputs of the convolutions of stride 2 are `blur.blurred`.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
       sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
@@ -37,7 +40,7 @@ class ResNet(keras.Model):
     """
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
-                 whitening=False, norm_momentum=0.99, sync_norm=False, seed=0, precision="float32"):
+                 whitening=False, blur=False, norm_momentum=0.99, sync_norm=False, seed=0, precision="float32"):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -52,6 +55,7 @@ class ResNet(keras.Model):
         self.policy = keras.DTypePolicy(policy)
         self.activate = ACTIVATIONS[activation]
         self.whitening = Whitening() if whitening else None
+        self.blur = blurred if blur else lambda x: x
         self.stem = convolution(filters, 7)
         self.units = []
         for i in range(units):
@@ -85,7 +89,8 @@ class ResNet(keras.Model):
             depth = {"seed": draw(len(self.units) + i), "training": training}
             if unit["widen"]:
                 x = unit["widen"](x)
-            h = unit["conv1"](self.activate(unit["norm1"](x, training=training)))
+            h = self.activate(unit["norm1"](x, training=training))
+            h = unit["conv1"](self.blur(h) if unit["widen"] else h)
             x = h if unit["widen"] else x + unit["depth"](h, **depth)
             h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
             x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
