@@ -7,14 +7,16 @@ import tensorflow as tf
 from cifar_fast import resnet
 from cifar_fast.blur import blurred
 
-KERNEL = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
-
-@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 2, 5, 4)])
-def test_equals_scipys_filter_over_reflected_images(shape):
-    images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    expected = scipy.ndimage.correlate(images, KERNEL[None, :, :, None], mode="mirror")
-    np.testing.assert_allclose(blurred(tf.constant(images)), expected, atol=1e-6)
+@pytest.mark.parametrize("dtype, accuracy", [("float32", 1e-6), ("bfloat16", 2**-7), ("float16", 2**-10)])
+@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 1, 5, 4)])
+def test_equals_scipys_filter(shape, dtype, accuracy):
+    images = tf.cast(tf.random.stateless_normal(shape, [0, 0]), dtype)
+    filter = np.outer([1, 2, 1], [1, 2, 1])[None, :, :, None] / 16
+    expected = scipy.ndimage.correlate(tf.cast(images, tf.float64).numpy(), filter, mode="constant")
+    found = blurred(images)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(tf.cast(found, tf.float64), expected, atol=accuracy)
 
 
 def test_the_gradient_is_the_transpose():
@@ -26,17 +28,10 @@ def test_the_gradient_is_the_transpose():
     np.testing.assert_allclose(tf.reduce_sum(x * tape.gradient(product, x)), product, rtol=1e-5)
 
 
-def test_sums_of_half_precision_are_float32():
-    images = tf.cast(tf.random.stateless_normal([2, 8, 8, 3], [0, 2]), tf.bfloat16)
-    exact = tf.cast(blurred(tf.cast(images, tf.float32)), tf.bfloat16)
-    assert blurred(images).dtype == tf.bfloat16
-    np.testing.assert_array_equal(blurred(images), exact)
-
-
 def test_a_stride_keeps_nothing_of_the_fastest_changes():
     columns = tf.cast(tf.range(8) % 2 * 2 - 1, tf.float32)  # -1, 1, -1, …: every second one is a constant
     stripes = tf.broadcast_to(columns[None, None, :, None], [1, 8, 8, 1])
-    np.testing.assert_array_equal(blurred(stripes), tf.zeros_like(stripes))
+    np.testing.assert_allclose(blurred(stripes)[:, :, 1:-1], np.zeros([1, 8, 6, 1]), atol=1e-7)
 
 
 def test_the_network_blurs_what_the_two_strides_take(monkeypatch):
