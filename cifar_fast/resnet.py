@@ -55,7 +55,6 @@ class ResNet(keras.Model):
         self.policy = keras.DTypePolicy(policy)
         self.activate = ACTIVATIONS[activation]
         self.whitening = Whitening() if whitening else None
-        self.blur = blurred if blur else lambda x: x
         self.stem = convolution(filters, 7)
         self.units = []
         for i in range(units):
@@ -65,6 +64,7 @@ class ResNet(keras.Model):
             unit = {
                 "widen": convolution(filters, 1) if widens else None,
                 "norm1": normalization(),
+                "blur": blurred if blur and widens else lambda x: x,
                 "conv1": convolution(filters, 3, 2 if widens else 1),
                 "norm2": normalization(),
                 "conv2": convolution(filters, 3),
@@ -89,8 +89,7 @@ class ResNet(keras.Model):
             depth = {"seed": draw(len(self.units) + i), "training": training}
             if unit["widen"]:
                 x = unit["widen"](x)
-            h = self.activate(unit["norm1"](x, training=training))
-            h = unit["conv1"](self.blur(h) if unit["widen"] else h)
+            h = unit["conv1"](unit["blur"](self.activate(unit["norm1"](x, training=training))))
             x = h if unit["widen"] else x + unit["depth"](h, **depth)
             h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
             x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
