@@ -1,10 +1,11 @@
-"""What our layers give inside a training step: each of them, and both, in place of Keras's own; and what SiLU costs.
+"""What our layers give inside a training step, in place of Keras's own; and what SiLU and the blur cost.
 
     python -m benchmarks.layers --batch_size=128 --out=layers.json
 
 The whole engine trains the original network on the built-in images, with Keras's BatchNormalization and Dropout and
-with ours, in turns; at last with SiLU in place of ReLU, composed of TensorFlow's operations and ours.
+with ours, in turns; then with SiLU in place of ReLU, composed of TensorFlow's operations and ours, and with the blur.
 """
+import dataclasses
 import time
 
 from absl import app, flags
@@ -37,14 +38,15 @@ class KerasDropout(keras.layers.Dropout):
         return super().call(inputs, training=training)
 
 
-# Normalization, dropout, activation, and what the variant is compared with.
+# Normalization, dropout, activation, blur, and what the variant is compared with.
 VARIANTS = {
-    "Keras layers": (keras.layers.BatchNormalization, KerasDropout, tf.nn.relu, None),
-    "our dropout": (keras.layers.BatchNormalization, layers.Dropout, tf.nn.relu, "Keras layers"),
-    "our normalization": (layers.BatchNormalization, KerasDropout, tf.nn.relu, "Keras layers"),
-    "cifar_fast": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, "Keras layers"),
-    "TensorFlow's SiLU": (layers.BatchNormalization, layers.Dropout, tf.nn.silu, "cifar_fast"),
-    "our SiLU": (layers.BatchNormalization, layers.Dropout, layers.silu, "cifar_fast"),
+    "Keras layers": (keras.layers.BatchNormalization, KerasDropout, tf.nn.relu, False, None),
+    "our dropout": (keras.layers.BatchNormalization, layers.Dropout, tf.nn.relu, False, "Keras layers"),
+    "our normalization": (layers.BatchNormalization, KerasDropout, tf.nn.relu, False, "Keras layers"),
+    "cifar_fast": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, False, "Keras layers"),
+    "TensorFlow's SiLU": (layers.BatchNormalization, layers.Dropout, tf.nn.silu, False, "cifar_fast"),
+    "our SiLU": (layers.BatchNormalization, layers.Dropout, layers.silu, False, "cifar_fast"),
+    "the blur": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, True, "cifar_fast"),
 }
 
 
@@ -53,8 +55,8 @@ def main(_):
                     train_examples=max(4000, 2 * FLAGS.batch_size), test_examples=100)
     data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
     turns = {}
-    for name, (resnet.BatchNormalization, resnet.Dropout, resnet.ACTIVATIONS["relu"], _) in VARIANTS.items():
-        turns[name] = _turn(trainer.Trainer(config, runtime, data))
+    for name, (resnet.BatchNormalization, resnet.Dropout, resnet.ACTIVATIONS["relu"], blur, _) in VARIANTS.items():
+        turns[name] = _turn(trainer.Trainer(dataclasses.replace(config, blur=blur), runtime, data))
     rates = harness.interleave(turns, FLAGS.repeats)
     settings = {"batch_size": FLAGS.batch_size, "precision": runtime.precision}
     results = [harness.result(name, rates[name], settings) for name in VARIANTS]
