@@ -7,7 +7,8 @@ A 7×7 convolution, then three groups of units with f, 2f and 4f filters. A unit
 except that the first unit of the second and of the third group widens by a 1×1 convolution, and its first
 half has stride 2 and no skip. Dropout stands at the end of each unit. Then a last normalization, the mean over
 the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters for 10 classes. What is activated
-may be blurred before a stride.
+may be blurred before a stride; and the last normalization, too, may be followed by an activation, as it is in the
+paper.
 
 With stochastic depth some examples skip a unit's branches: by one draw for both halves, as the paper's blocks have two
 convolutions, but an example at a time where the paper drops a block for the whole batch. What has no skip is kept.
@@ -32,6 +33,7 @@ class ResNet(keras.Model):
       stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
       whitening: the images pass a `Whitening` first, whose kernel is to be assigned.
       blur: the inputs of the convolutions of stride 2 are `blur.blurred`.
+      final_activation: what the last normalization gives is activated before its mean over the image.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
       sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
@@ -40,7 +42,8 @@ class ResNet(keras.Model):
     """
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
-                 whitening=False, blur=False, norm_momentum=0.99, sync_norm=False, seed=0, precision="float32"):
+                 whitening=False, blur=False, final_activation=False, norm_momentum=0.99, sync_norm=False, seed=0,
+                 precision="float32"):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -73,6 +76,7 @@ class ResNet(keras.Model):
             }
             self.units.append(unit)
         self.norm = normalization()
+        self.final_activation = final_activation
         self.dense = keras.layers.Dense(classes, dtype="float32",
                                         kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
@@ -94,6 +98,8 @@ class ResNet(keras.Model):
             h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
             x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
         x = self.norm(x, training=training)
+        if self.final_activation:
+            x = self.activate(x)
         return self.dense(tf.reduce_mean(tf.cast(x, tf.float32), [1, 2]))
 
     def moving_statistics(self):

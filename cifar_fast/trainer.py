@@ -115,7 +115,7 @@ def build_model(config, runtime, data):
     return resnet.build(len(data.class_names), data.train_images.shape[1:], units=config.units,
                         filters=config.filters, activation=config.activation, dropout=config.dropout,
                         stochastic_depth=config.stochastic_depth, whitening=config.whitening,
-                        blur=config.blur, norm_momentum=config.norm_momentum,
+                        blur=config.blur, final_activation=config.final_activation, norm_momentum=config.norm_momentum,
                         sync_norm=config.sync_batch_norm and runtime.replicas is not None, seed=config.seed,
                         precision=runtime.precision)
 

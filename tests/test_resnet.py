@@ -63,6 +63,23 @@ def test_other_image_sizes_and_activations(size, activation):
     assert model(tf.zeros([2, size, size, 1])).shape == (2, 10)
 
 
+@pytest.mark.parametrize("final_activation", [False, True])
+def test_what_the_last_normalization_gives_is_activated_only_if_asked_for(final_activation, monkeypatch):
+    normalized, real = [], BatchNormalization.call
+
+    def recorded(layer, inputs, training=False):
+        normalized.append(real(layer, inputs, training))
+        return normalized[-1]
+
+    monkeypatch.setattr(BatchNormalization, "call", recorded)
+    model = resnet.build(10, (8, 8, 3), units=3, filters=4, final_activation=final_activation)
+    logits = model(tf.random.stateless_normal([2, 8, 8, 3], [0, 0]))
+    maps = normalized[-1].numpy()
+    assert maps.shape == (2, 2, 2, 16) and maps.min() < -0.1
+    expected = np.maximum(maps, 0) if final_activation else maps
+    np.testing.assert_allclose(logits, model.dense(expected.mean((1, 2))), atol=1e-5)
+
+
 def test_every_kernel_has_its_own_he_normal_draw():
     model = resnet.build(10, (32, 32, 3), units=6, filters=16, seed=1)
     kernels = [k.numpy() for k in model.kernels()]
