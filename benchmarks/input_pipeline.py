@@ -16,7 +16,7 @@ environment.prepare()
 
 import numpy as np  # noqa: E402
 
-from cifar_fast import devices, pipeline, trainer  # noqa: E402
+from cifar_fast import devices, pipeline, plan, trainer  # noqa: E402
 from cifar_fast.config import Config  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -33,7 +33,7 @@ def main(_):
     config = Config(dataset=FLAGS.dataset, data_dir=FLAGS.data_dir, batch_size=FLAGS.batch_size, test_examples=100)
     data = trainer.load_data(config)
     ours = trainer.Trainer(config, devices.resolve(config.precision, config.xla), data)
-    order = pipeline.permutation(0, 0, len(data.train_images)), FLAGS.batch_size
+    order = plan.permutation(0, 0, len(data.train_images)), FLAGS.batch_size
 
     def drain(batches):
         begin, images = time.perf_counter(), 0

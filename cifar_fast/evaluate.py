@@ -65,16 +65,16 @@ class Evaluator:
         steps = self.images.shape[0] // self.batch_size
 
         def advance(i, arrays):
-            results = self._batch(slice(i * self.batch_size, (i + 1) * self.batch_size), tta)
+            results = self._batch(i * self.batch_size, tta)
             return i + 1, [a.write(i, r) for a, r in zip(arrays, results, strict=True)]
 
         arrays = [tf.TensorArray(t, steps) for t in (tf.float32, tf.int32, tf.int32, *[tf.int32] * tta)]
         return [a.concat() for a in tf.while_loop(lambda i, _: i < steps, advance, [0, arrays])[1]]
 
-    def _batch(self, part, tta):
-        """What `run` gives, of the images in the slice `part`."""
-        images = tf.ensure_shape(self.images[part], [self.batch_size, *self.images.shape[1:]])
-        labels = tf.ensure_shape(self.labels[part], [self.batch_size])
+    def _batch(self, first, tta):
+        """What `run` gives, of a batch from image `first` on."""
+        images = tf.slice(self.images, [first, 0, 0, 0], [self.batch_size, *self.images.shape[1:]])
+        labels = tf.slice(self.labels, [first], [self.batch_size])
         standardized = self.statistics(images)
         logits = self.model(standardized)
         results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32),

@@ -1,18 +1,12 @@
 """Which examples come next: tf.data pipelines of index batches, or of image batches for data that don't fit.
 
-The order of epoch e is a function of (seed, e) alone, so a run that goes on in the middle of an epoch needs no
-saved iterator. Both kinds of pipeline deliver the same examples in the same order.
+The order of epoch e is `plan.permutation`'s, so a run that goes on in the middle of an epoch needs no saved
+iterator. Both kinds of pipeline deliver the same examples in the same order.
 """
-import numpy as np
 import tensorflow as tf
 
 RESIDENT_BYTES = 2 << 30  # auto keeps up to this on the device; CIFAR takes 150 MB
 PREFETCHED = 4  # batches: a fixed few, since autotuning may fill the memory with them
-
-
-def permutation(seed, epoch, examples):
-    """The order of an epoch: int32 [examples], a random permutation drawn from (seed, epoch)."""
-    return np.random.default_rng([seed, epoch]).permutation(examples).astype(np.int32)
 
 
 def index_batches(order, batch_size, start=0):

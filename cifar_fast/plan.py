@@ -1,9 +1,11 @@
-"""What each epoch of a run does, known before it starts: image size, examples, steps.
+"""What each epoch of a run does, known before it starts: image size, examples, their order, steps.
 
 Everything that counts steps or arithmetic asks here, so that sizes and pruning are decided in one place.
 """
 import re
 from typing import NamedTuple
+
+import numpy as np
 
 from cifar_fast.errors import UserError
 
@@ -34,6 +36,11 @@ def epochs(config, examples):
         plan.append(Epoch(size, drawn, drawn // config.batch_size, first))
         first += plan[-1].steps
     return plan
+
+
+def permutation(seed, epoch, examples):
+    """The order of an epoch: int32 [examples], a random permutation drawn from (seed, epoch) alone."""
+    return np.random.default_rng([seed, epoch]).permutation(examples).astype(np.int32)
 
 
 def sizes(text, epochs):

@@ -58,7 +58,7 @@ class Trainer:
 
     def batches(self, epoch, start=0):
         """An iterator over the batches of an epoch from step `start` on. Starting an epoch decides what it prunes."""
-        order = pipeline.permutation(self.config.seed, epoch, len(self.data.train_images))
+        order = plan.permutation(self.config.seed, epoch, len(self.data.train_images))
         if self.config.prune:
             if not start:
                 self._prune(epoch)

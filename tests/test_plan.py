@@ -1,9 +1,19 @@
-"""The epochs of a run: sizes, examples and steps."""
+"""The epochs of a run: sizes, examples, their order and steps."""
+import numpy as np
 import pytest
 
 from cifar_fast import plan
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError
+
+
+def test_an_epoch_shows_every_example_at_most_once_and_epochs_differ():
+    orders = [plan.permutation(0, epoch, 1000) for epoch in range(3)]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(1000))
+    assert not np.array_equal(orders[0], orders[1])
+    np.testing.assert_array_equal(orders[2], plan.permutation(0, 2, 1000))
+    assert not np.array_equal(orders[0], plan.permutation(1, 0, 1000))
 
 
 def test_plain_epochs_are_all_alike():
