@@ -1,0 +1,251 @@
+"""Trains by JAX's client from programs that `benchmarks.export` wrote, on a machine without TensorFlow.
+
+    python -m benchmarks.replay FOLDER --data=cifar10.npz --out=replay.json
+
+The arithmetic is that of TensorFlow's own compiled programs, the weights, order and draws are those of the seed. The
+version of XLA, and what calls the programs, are JAX's: so are the times, and a record of this is none of `cifar_fast
+train`. Needs jax, numpy and absl-py.
+
+    --data=FILE   an .npz of uint8 images and labels: x_train, y_train, x_test, y_test. Without it the images are
+                  random: the times are as good, and there is no accuracy
+    --epochs=N    stop after so many
+    --out=FILE    write the record (JSON), anew after each epoch
+    --check       no training: how far the first call is from TensorFlow's, where the export has --expected
+"""
+import argparse
+import io
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cifar_fast import cli, files, flops, plan, pruning, schedules
+from cifar_fast.errors import UserError
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="replay", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(arguments)
+    if options.check and options.data:
+        raise UserError("--check: compares on random images; leave --data out")
+    replay = Replay(options.folder, options.data)
+    record = replay.about()
+    if options.check:
+        record["away"] = replay.away()
+        print(record["away"])
+    else:
+        for row in replay.train(options.epochs):
+            record["epochs"].append(row)
+            print("  ".join(f"{name} {value:,.4g}" for name, value in row.items()), flush=True)
+            if options.out:
+                files.write_json(options.out, record)
+        record |= replay.evaluate()
+        print("  ".join(f"{name} {record[name]:,.4g}" for name in record if name.startswith(("test", "tta"))))
+    if options.out:
+        files.write_json(options.out, record)
+
+
+class Replay:
+    """The programs of a folder, compiled for JAX's first device, and the variables, which begin as exported.
+
+    Args:
+      folder: a Path. data: the Path of an .npz, or None for random images.
+    Raises:
+      UserError: the data are not of the shapes that the programs are for.
+    """
+
+    def __init__(self, folder, data=None):
+        import jax
+
+        jax.config.update("jax_enable_x64", True)  # or the optimizer's count of steps would lose half its bits
+        self.jax, self.device, self.folder, self.real = jax, jax.devices()[0], folder, data is not None
+        self.exported = json.loads((folder / "replay.json").read_text())
+        self.config = cli.config_of(cli.parse(["train", *self.exported["flags"]])[1])
+        self.plan = plan.epochs(self.config, self.exported["train"][0])
+        train, test = _images(data, self.exported)
+        self.images = {"train": self._put(train), "evaluate": self._put(test)}
+        with np.load(folder / "variables.npz") as file:
+            self.variables = self._put([file[str(i)] for i in range(len(file.files))])
+        self.seconds, self.programs = {}, {}
+        for name in self.exported["programs"]:
+            begin = time.perf_counter()
+            self.programs[name] = self._compiled(folder / f"{name}.mlir")
+            self.seconds[name] = time.perf_counter() - begin
+
+    def about(self):
+        """A record without its figures."""
+        kept = ("precision", "steps", "flags")
+        return {"what": "programs exported from TensorFlow, run by JAX's client", "export": self.exported["command"],
+                "device": self.device.device_kind,
+                "versions": {"jax": self.jax.__version__, **self.exported["versions"]},
+                "compile_seconds": self.seconds, "images": "real" if self.real else "random",
+                **{k: self.exported[k] for k in kept}, "epochs": []}
+
+    def train(self, epochs=None):
+        """Trains so many epochs, all if None, and yields a dict of numbers after each."""
+        exported, shape = self.exported, self.exported["train"]
+        for number, epoch in enumerate(self.plan[:epochs]):
+            begin = time.perf_counter()
+            totals = self.epoch(number)
+            seconds, images = time.perf_counter() - begin, epoch.steps * self.config.batch_size
+            means = dict(zip(("loss", "accuracy", "top5"), (totals / images).tolist(), strict=True))
+            tflop = flops.epoch(self.config, epoch, exported["classes"], shape[1:]) / 1e12
+            yield {"epoch": number + 1, **(means if self.real else {}), "seconds": seconds,
+                   "images_per_second": images / seconds, "tflops": tflop / seconds}
+
+    def epoch(self, number):
+        """Trains an epoch, by its number from 0. Returns its totals (loss, top-1, top-5 hits), float64 [3]."""
+        order = self._order(number)
+        starts = range(0, self.plan[number].steps, self.exported["steps"])
+        calls = [self.steps(number, order, start) for start in starts]  # all are on their way before the first is read
+        return np.sum([np.asarray(c, np.float64) for c in calls], 0)
+
+    def steps(self, number, order, start=0):
+        """One call, from step `start` of an epoch on. Returns its totals, float32 [3], on the device."""
+        epoch, steps = self.plan[number], np.arange(start, start + self.exported["steps"])
+        batch, done = self.config.batch_size, (epoch.first_step + steps) / sum(e.steps for e in self.plan)
+        return self._call(
+            training_program(epoch, self.exported["train"]), epoch=np.int32(number),
+            indices=order[start * batch:(start + len(steps)) * batch].reshape(-1, batch),
+            first=np.int32(epoch.first_step + start), rates=schedules.learning_rates(self.config, number, done))
+
+    def evaluate(self):
+        """A dict: test_loss, test_accuracy, test_top5, and with TTA tta_accuracy, tta_top5; the seconds it took."""
+        begin = time.perf_counter()
+        found = np.asarray(self._call("evaluate")).tolist()
+        names = ("test_loss", "test_accuracy", "test_top5", "tta_accuracy", "tta_top5")[:len(found)]
+        figures = dict(zip(names, found, strict=True)) if self.real else {}
+        return figures | {"evaluation_seconds": time.perf_counter() - begin}
+
+    def away(self):
+        """How far the first call on random images is from TensorFlow's. A dict: of the totals, ‖ours - theirs‖ /
+        ‖theirs‖; of the model's variables, ‖ours - theirs‖ / ‖theirs - the start's‖."""
+        model = range(*self.exported["variables"]["model"])
+        with np.load(self.folder / "expected.npz") as file:
+            theirs, expected = _vector(file[str(i)] for i in model), file["totals"]
+        before = _vector(self.variables[i] for i in model)
+        totals = np.asarray(self.steps(0, self._order(0)))
+        ours = _vector(self.variables[i] for i in model)
+        return {"totals": float(np.linalg.norm(totals - expected) / np.linalg.norm(expected)),
+                "model": float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs - before))}
+
+    def _order(self, number):
+        """The examples of an epoch in order; under pruning, decides which, as `Trainer.batches` does."""
+        seed, examples = self.config.seed, self.exported["train"][0]
+        order = plan.permutation(seed, number, examples)
+        if not self.config.prune:
+            return order
+        losses, weights = range(*self.exported["variables"]["pruning"])
+        found = np.ones(examples, np.float32)
+        if self.plan[number].examples < examples:
+            found = pruning.weights(np.asarray(self.variables[losses]), self.config.prune, self.config.prune_easy, seed,
+                                    number)
+        self.variables[weights], = self._put([found])
+        return order[found[order] > 0]
+
+    def _call(self, name, **arguments):
+        """Runs a program on its arguments, the data and the variables, which it may change. Returns its first
+        result, on the device."""
+        images, labels = self.images[name.split("_")[0]]
+        named = dict(zip(arguments, self._put(arguments.values()), strict=True), images=images, labels=labels)
+        takes = self.exported["programs"][name]
+        program, changed = self.programs[name]
+        results = program.execute_sharded([named[t] if isinstance(t, str) else self.variables[t] for t in takes])
+        results = [r[0] for r in results.disassemble_into_single_device_arrays()]
+        for result, taken in changed:
+            self.variables[takes[taken]] = results[result]
+        return results[0]
+
+    def _compiled(self, path):
+        """A program; and for each variable that it changes, the numbers of the result and of what it takes."""
+        # JAX has no public way to run a program that is not one of its own functions: its own go this one.
+        from jax._src import compiler
+        from jax._src.interpreters import mlir
+        from jax._src.lib import xla_client
+        from jax._src.lib.mlir import ir
+
+        with mlir.make_ir_context():
+            module = ir.Module.parse(path.read_bytes())
+            changed = []
+            for entry in map(ir.DictAttr, module.operation.attributes["mhlo.input_output_alias"]):
+                taken = ir.IntegerAttr(ir.DictAttr(entry["alias"])["parameter_number"])
+                changed.append((ir.DenseI64ArrayAttr(entry["output_index"])[0], taken.value))
+            for copy in _operations(module, "mhlo.copy"):  # of no meaning, and unknown to JAX's plugin for CUDA
+                copy.results[0].replace_all_uses_with(copy.operands[0])
+                copy.erase()
+            options = compiler.get_compile_options(num_replicas=1, num_partitions=1)
+            program = compiler.backend_compile_and_load(
+                self.device.client, module, xla_client.DeviceList((self.device,)), options, [])
+        return program, changed
+
+    def _put(self, arrays):
+        return [self.jax.device_put(np.asarray(a), self.device) for a in arrays]
+
+
+def training_program(epoch, shape):
+    """The name of the program that trains a `plan.Epoch` on images of a shape [N, H, W, C]."""
+    return f"train_{epoch.size or shape[1]}"
+
+
+def random_images(shape, classes):
+    """Images uint8 of a shape [N, H, W, C] and labels int32 [N] that mean nothing, the same for all."""
+    draws = np.random.default_rng(0)
+    return draws.integers(256, size=shape, dtype=np.uint8), draws.integers(classes, size=shape[0], dtype=np.int32)
+
+
+def npz(arrays):
+    """{name: array} → the bytes of an .npz."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def _images(path, exported):
+    """(images, labels) to train on, and those to test on, padded to full batches as `Evaluator` does."""
+    pairs = []
+    for kind in ("train", "test"):
+        shape = exported[kind]
+        if path is None:
+            images, labels = random_images(shape, exported["classes"])
+        else:
+            with np.load(path) as file:
+                images, labels = file[f"x_{kind}"], file[f"y_{kind}"].astype(np.int32).reshape(-1)
+        if list(images.shape) != shape or images.dtype != np.uint8 or len(labels) != len(images):
+            raise UserError(f"{path}: x_{kind} is {images.dtype} {list(images.shape)}, with {len(labels)} labels, but "
+                            f"the programs are for uint8 {shape} and as many labels; export them for these data")
+        pairs.append((images, labels))
+    padding = -len(labels) % min(500, len(labels))
+    return pairs[0], [np.concatenate([a, a[:padding]]) for a in pairs[1]]
+
+
+def _operations(module, name):
+    """All operations of a name in an MLIR module."""
+    from jax._src.lib.mlir import ir
+
+    found = []
+
+    def look(operation):
+        if operation.name == name:
+            found.append(operation)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(look)
+    return found
+
+
+def _vector(arrays):
+    return np.concatenate([np.asarray(a, np.float64).reshape(-1) for a in arrays])
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"replay: {error}")

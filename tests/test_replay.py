@@ -1,0 +1,53 @@
+"""JAX's client trains as the trainer does, from what was exported."""
+import json
+
+import numpy as np
+import pytest
+
+import tiny
+from benchmarks import export, replay
+from cifar_fast.errors import UserError
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """A folder exported from a trainer with two image sides and pruning, the trainer, and its images as an .npz."""
+    pytest.importorskip("jax", reason="a replay needs jax, which is not installed")
+    ours = tiny.make_trainer(optimizer="sgd", learning_rate=1e-3, prune=0.2, prune_easy=0.5, prune_first=1,
+                             prune_last=0, image_sizes="8x1,12x1", tta="mirror")
+    export.export(ours, "float32", tmp_path / "exported")
+    data = tmp_path / "data.npz"
+    np.savez(data, x_train=ours.data.train_images, y_train=ours.data.train_labels, x_test=ours.data.test_images,
+             y_test=ours.data.test_labels)
+    return tmp_path / "exported", ours, data
+
+
+def test_a_replay_is_the_training(exported):
+    folder, ours, data = exported
+    theirs = replay.Replay(folder, data)
+    rows = list(theirs.train())
+    for epoch, row in zip(range(2), rows, strict=True):
+        steps = ours.plan[epoch].steps
+        totals = ours.train(ours.batches(epoch), epoch, 0, steps, np.zeros(3, np.float32)) / (16 * steps)
+        np.testing.assert_allclose([row["loss"], row["accuracy"], row["top5"]], totals, atol=2e-3)
+    for ours_now, theirs_now in zip(tiny.weights(ours), theirs.variables, strict=True):
+        np.testing.assert_allclose(ours_now, theirs_now, rtol=1e-2, atol=1e-3)
+    found, expected = theirs.evaluate(), ours.evaluate(tta=True)
+    np.testing.assert_allclose(found["test_loss"], expected.loss, rtol=1e-3)
+    assert found["test_top5"] == pytest.approx(expected.top5, abs=0.03)
+    assert found["tta_top5"] == pytest.approx(expected.tta_top5, abs=0.03)
+
+
+def test_images_of_other_shapes_are_one_line(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, x_train=np.zeros([8, 32, 32, 3], np.uint8), y_train=np.zeros(8), x_test=np.zeros([8, 32, 32, 3]),
+             y_test=np.zeros(8))
+    for shape in ([8, 32, 32, 3], [9, 32, 32, 3]):  # the test images' dtype, the training images' number
+        with pytest.raises(UserError, match="data.npz: x_t.* the programs are for uint8"):
+            replay._images(path, {"train": shape, "test": [8, 32, 32, 3], "classes": 10})
+
+
+def test_the_check_is_on_random_images(tmp_path):
+    (tmp_path / "replay.json").write_text(json.dumps({}))
+    with pytest.raises(UserError, match="--check"):
+        replay.main([str(tmp_path), "--check", "--data=x.npz"])
