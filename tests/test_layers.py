@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny  # noqa: F401  splits the CPU
 
-from cifar_fast import replicas
+from cifar_fast import layers, replicas
 from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, silu
 
 
@@ -92,6 +92,16 @@ def test_silu_and_its_gradient_equal_kerass(dtype, allowed):
     for found in results[:2]:
         for ours, theirs in zip(found, results[2], strict=True):
             np.testing.assert_allclose(tf.cast(ours, tf.float32), theirs, rtol=allowed, atol=allowed)
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16, tf.float32])
+def test_rounding_is_to_the_nearest_and_ties_to_even(dtype):
+    patterns = np.random.default_rng(0).integers(2**32, size=10_000, dtype=np.uint32)
+    patterns[:2000] = patterns[:2000] & 0xFFFF0000 | 0x8000  # halfway between two of bfloat16
+    numbers = np.concatenate([patterns.view(np.float32), np.float32([0, -0.0, np.inf, -np.inf, 3.4e38, 1e-40, 1])])
+    numbers = np.append(numbers[~np.isnan(numbers)], np.float32(np.nan))
+    found = tf.function(layers._rounded, jit_compile=True)(numbers, dtype)
+    np.testing.assert_array_equal(tf.cast(found, tf.float32), tf.cast(tf.cast(numbers, dtype), tf.float32))
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():

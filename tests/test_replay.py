@@ -3,8 +3,8 @@ import json
 
 import numpy as np
 import pytest
-
 import tiny
+
 from benchmarks import export, replay
 from cifar_fast.errors import UserError
 
