@@ -12,8 +12,8 @@ from cifar_fast.errors import UserError
 PRUNED = dict(prune=0.2, prune_easy=0.5, prune_first=1, prune_last=0, image_sizes="8x1,12x1")
 
 
-@pytest.mark.parametrize("limit, epochs, steps", [(100, [1562], 71), (100, [200, 160], 40), (100, [97], 97), (5, [7], 1),
-])
+@pytest.mark.parametrize("limit, epochs, steps", [
+    (100, [1562], 71), (100, [200, 160], 40), (100, [97], 97), (5, [7], 1)])
 def test_every_epoch_is_a_multiple_of_the_steps_a_call(limit, epochs, steps):
     assert export.steps_a_call(limit, epochs) == steps
 
