@@ -1,9 +1,9 @@
-"""What our layers give inside a training step, in place of Keras's own; and what SiLU and the blur cost.
+"""What our layers give inside a training step, in place of Keras's own; and what SiLU, ELU and the blur cost.
 
     python -m benchmarks.layers --batch_size=128 --out=layers.json
 
 The whole engine trains the original network on the built-in images, with Keras's BatchNormalization and Dropout and
-with ours, in turns; then with SiLU in place of ReLU, composed of TensorFlow's operations and ours, and with the blur.
+with ours, in turns; then with SiLU and with ELU in place of ReLU, TensorFlow's and ours, and with the blur.
 """
 import dataclasses
 import time
@@ -45,6 +45,8 @@ VARIANTS = {
     "our normalization": (layers.BatchNormalization, KerasDropout, tf.nn.relu, False, "Keras layers"),
     "cifar_fast": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, False, "Keras layers"),
     "TensorFlow's SiLU": (layers.BatchNormalization, layers.Dropout, tf.nn.silu, False, "cifar_fast"),
+    "TensorFlow's ELU": (layers.BatchNormalization, layers.Dropout, tf.nn.elu, False, "cifar_fast"),
+    "our ELU": (layers.BatchNormalization, layers.Dropout, layers.elu, False, "cifar_fast"),
     "our SiLU": (layers.BatchNormalization, layers.Dropout, layers.silu, False, "cifar_fast"),
     "the blur": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, True, "cifar_fast"),
 }

@@ -1,4 +1,4 @@
-"""Two layers and an activation that stand in for Keras's where a measurement says that it pays: the same values,
+"""Two layers and two activations that stand in for Keras's where a measurement says that it pays: the same values,
 gradients and moving statistics, in fewer passes over memory. And one layer that Keras has not: `StochasticDepth`.
 
 `python -m benchmarks.layers` measures them beside Keras's own, inside a training step.
@@ -102,6 +102,27 @@ def _silu_gradient(inputs, by_outputs):
     x = tf.cast(inputs, tf.float32)  # or XLA would come back to 16 bit after each operation
     share = tf.sigmoid(x)
     return _rounded(tf.cast(by_outputs, tf.float32) * share * (1 + x * (1 - share)), inputs.dtype)
+
+
+@tf.custom_gradient
+def elu(inputs):
+    """inputs where they are positive, else exp(inputs) - 1 (Clevert et al., 2016, arXiv:1511.07289), any shape, float32
+    or 16 bit, the same out. TensorFlow's takes several times as long in bfloat16; its gradient keeps the outputs, too.
+    """
+    outputs = _elu(inputs)
+    return outputs, lambda by_outputs: _elu_gradient(outputs, by_outputs)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _elu(inputs):
+    x = tf.cast(inputs, tf.float32)
+    return _rounded(tf.where(x > 0, x, tf.math.expm1(tf.minimum(x, 0))), inputs.dtype)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _elu_gradient(outputs, by_outputs):
+    y = tf.cast(outputs, tf.float32)
+    return _rounded(tf.cast(by_outputs, tf.float32) * tf.where(y > 0, 1.0, y + 1), outputs.dtype)
 
 
 def _rounded(numbers, dtype):

@@ -17,10 +17,10 @@ import keras
 import tensorflow as tf
 
 from cifar_fast.blur import blurred
-from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, silu
+from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, elu, silu
 from cifar_fast.whitening import Whitening
 
-ACTIVATIONS = {"relu": tf.nn.relu, "elu": tf.nn.elu, "silu": silu}
+ACTIVATIONS = {"relu": tf.nn.relu, "elu": elu, "silu": silu}
 
 
 class ResNet(keras.Model):

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tiny  # noqa: F401  splits the CPU
 
 from cifar_fast import layers, replicas
-from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, silu
+from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, elu, silu
 
 
 @pytest.mark.parametrize("shape", [(8, 6, 6, 5), (3, 1, 1, 4)])
@@ -77,12 +77,13 @@ def test_normalization_in_bfloat16_keeps_its_statistics_in_float32():
     np.testing.assert_allclose(layer.moving_mean.value, exact * (1 - layer.momentum), rtol=1e-5)
 
 
+@pytest.mark.parametrize("ours, kerass", [(silu, keras.ops.silu), (elu, keras.ops.elu)])
 @pytest.mark.parametrize("dtype, allowed", [(tf.float32, 1e-6), (tf.bfloat16, 0.03), (tf.float16, 3e-3)])
-def test_silu_and_its_gradient_equal_kerass(dtype, allowed):
+def test_activations_and_their_gradients_equal_kerass(ours, kerass, dtype, allowed):
     inputs = tf.cast(tf.reshape(tf.linspace(-30.0, 30.0, 2**10), [16, 8, 8, 1]), dtype)
     results = []
-    for function in (silu, tf.function(silu), keras.ops.silu):
-        of = tf.cast(inputs, tf.float32) if function is keras.ops.silu else inputs  # exactly, of the same numbers
+    for function in (ours, tf.function(ours), kerass):
+        of = tf.cast(inputs, tf.float32) if function is kerass else inputs  # exactly, of the same numbers
         with tf.GradientTape() as tape:
             tape.watch(of)
             outputs = function(of)
@@ -90,8 +91,8 @@ def test_silu_and_its_gradient_equal_kerass(dtype, allowed):
         results.append((outputs, tape.gradient(loss, of)))
         assert {t.dtype for t in results[-1]} == {of.dtype}
     for found in results[:2]:
-        for ours, theirs in zip(found, results[2], strict=True):
-            np.testing.assert_allclose(tf.cast(ours, tf.float32), theirs, rtol=allowed, atol=allowed)
+        for one, other in zip(found, results[2], strict=True):
+            np.testing.assert_allclose(tf.cast(one, tf.float32), other, rtol=allowed, atol=allowed)
 
 
 @pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16, tf.float32])
