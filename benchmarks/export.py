@@ -48,8 +48,10 @@ def main(arguments):
     if config.average != "none":
         raise UserError(f"--average={config.average}: a replay evaluates the weights themselves; take --average=none")
     runtime = devices.resolve(config.precision, "off")  # what is written is compiled as a whole anyway
-    export(trainer.Trainer(config, runtime, trainer.load_data(config)), runtime.precision, Path(folder),
-           "--expected" in own)
+    ours = trainer.Trainer(config, runtime, trainer.load_data(config))
+    if not ours.resident:
+        raise UserError("--input: a replay has all images on the device; take --input=resident")
+    export(ours, runtime.precision, Path(folder), "--expected" in own)
 
 
 def export(ours, precision, folder, expected=False):

@@ -17,6 +17,7 @@ import io
 import json
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +59,16 @@ class Replay:
     Args:
       folder: a Path. data: the Path of an .npz, or None for random images.
     Raises:
-      UserError: the data are not of the shapes that the programs are for.
+      UserError: no JAX, no export in the folder, or data that can't be read or have not the programs' shapes.
     """
 
     def __init__(self, folder, data=None):
-        import jax
+        if not (folder / "replay.json").is_file():
+            raise UserError(f"{folder}: has no replay.json; expected a folder that python -m benchmarks.export wrote")
+        try:
+            import jax
+        except ImportError as error:
+            raise UserError(f"a replay needs jax: {error}; pip install jax") from error
 
         jax.config.update("jax_enable_x64", True)  # or the optimizer's count of steps would lose half its bits
         self.jax, self.device, self.folder, self.real = jax, jax.devices()[0], folder, data is not None
@@ -127,6 +133,8 @@ class Replay:
     def away(self):
         """How far the first call on random images is from TensorFlow's. A dict: of the totals, ‖ours - theirs‖ /
         ‖theirs‖; of the model's variables, ‖ours - theirs‖ / ‖theirs - the start's‖."""
+        if not (self.folder / "expected.npz").is_file():
+            raise UserError(f"--check: {self.folder} has no expected.npz; export it with --expected")
         model = range(*self.exported["variables"]["model"])
         with np.load(self.folder / "expected.npz") as file:
             theirs, expected = _vector(file[str(i)] for i in model), file["totals"]
@@ -215,8 +223,12 @@ def _images(path, exported):
         if path is None:
             images, labels = random_images(shape, exported["classes"])
         else:
-            with np.load(path) as file:
-                images, labels = file[f"x_{kind}"], file[f"y_{kind}"].astype(np.int32).reshape(-1)
+            try:
+                with np.load(path) as file:
+                    images, labels = file[f"x_{kind}"], file[f"y_{kind}"].astype(np.int32).reshape(-1)
+            except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
+                raise UserError(f"{path}: can't read x_{kind} and y_{kind}: {error}; expected an .npz with "
+                                "x_train, y_train, x_test, y_test") from error
         if list(images.shape) != shape or images.dtype != np.uint8 or len(labels) != len(images):
             raise UserError(f"{path}: x_{kind} is {images.dtype} {list(images.shape)}, with {len(labels)} labels, but "
                             f"the programs are for uint8 {shape} and as many labels; export them for these data")

@@ -58,6 +58,8 @@ def test_an_export_says_what_its_programs_take(tmp_path):
 @pytest.mark.parametrize("arguments, named", [
     (["--dataset=synthetic"], "--out: missing"),
     (["--dataset=synthetic", "--average=ema", "--out=x"], "--average=ema"),
+    (["--dataset=synthetic", "--train_examples=64", "--test_examples=64", "--input=stream", "--out=x"],
+     "--input=resident"),
     (["--dataset=synthetic", "--train_examples=64", "--test_examples=64", "--out=/dev/null/x"], "/dev/null/x")])
 def test_what_cannot_be_exported_is_one_line(arguments, named):
     with pytest.raises(UserError, match=named):

@@ -1,6 +1,4 @@
 """JAX's client trains as the trainer does, from what was exported."""
-import json
-
 import numpy as np
 import pytest
 import tiny
@@ -47,7 +45,17 @@ def test_images_of_other_shapes_are_one_line(tmp_path):
             replay._images(path, {"train": shape, "test": [8, 32, 32, 3], "classes": 10})
 
 
-def test_the_check_is_on_random_images(tmp_path):
-    (tmp_path / "replay.json").write_text(json.dumps({}))
-    with pytest.raises(UserError, match="--check"):
-        replay.main([str(tmp_path), "--check", "--data=x.npz"])
+@pytest.mark.parametrize("arguments, named", [
+    (["--check", "--data=x.npz"], "--check"), ([], "has no replay.json; expected a folder")])
+def test_what_cannot_be_replayed_is_one_line(tmp_path, arguments, named):
+    with pytest.raises(UserError, match=named):
+        replay.main([str(tmp_path), *arguments])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not an archive", b"PK\x03\x04 cut"])
+def test_unreadable_images_are_one_line(tmp_path, content):
+    path = tmp_path / "data.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="data.npz: can't read x_train and y_train"):
+        replay._images(path, {"train": [8, 32, 32, 3], "test": [8, 32, 32, 3], "classes": 10})
