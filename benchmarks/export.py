@@ -82,6 +82,7 @@ def export(ours, precision, folder, expected=False):
         "command": harness.command(), "flags": [f for f in config.flag_lines() if f[2:].partition("=")[0] not in FREE],
         "precision": precision, "steps": steps, "programs": programs, "classes": len(data.class_names),
         "train": list(data.train_images.shape), "test": list(data.test_images.shape),
+        "padded": len(held[0]),
         "variables": dict(zip(kinds, zip(ends, ends[1:], strict=False), strict=True)), "versions": harness.versions()})
 
 
@@ -130,7 +131,7 @@ def _write(path, function, arguments, names, data, variables):
     """Writes a program. Returns what it takes, in order: its arguments' names, "images" and "labels", and places in
     `variables`."""
     known = {id(d): n for d, n in zip(data, ("images", "labels"), strict=True)}
-    known |= {id(getattr(v, "value", v).handle if hasattr(v, "path") else v.handle): i for i, v in enumerate(variables)}
+    known |= {id(v.handle): i for i, v in enumerate(variables)}
     captured = function.get_concrete_function(*arguments).captured_inputs
     files.write_atomic(path, function.experimental_get_compiler_ir(*arguments)(stage="stablehlo_serialized"))
     return names + [known[id(c)] for c in captured]

@@ -216,7 +216,7 @@ def npz(arrays):
 
 
 def _images(path, exported):
-    """(images, labels) to train on, and those to test on, padded to full batches as `Evaluator` does."""
+    """(images, labels) to train on, and those to test on, padded as the exported `Evaluator`'s are."""
     pairs = []
     for kind in ("train", "test"):
         shape = exported[kind]
@@ -233,7 +233,7 @@ def _images(path, exported):
             raise UserError(f"{path}: x_{kind} is {images.dtype} {list(images.shape)}, with {len(labels)} labels, but "
                             f"the programs are for uint8 {shape} and as many labels; export them for these data")
         pairs.append((images, labels))
-    padding = -len(labels) % min(500, len(labels))
+    padding = exported["padded"] - len(labels)
     return pairs[0], [np.concatenate([a, a[:padding]]) for a in pairs[1]]
 
 
