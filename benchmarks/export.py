@@ -32,6 +32,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks.replay import npz, random_images, training_program  # noqa: E402
 from cifar_fast import devices, objective, pipeline, plan, trainer  # noqa: E402
+from cifar_fast.step import accumulate  # noqa: E402
 
 LONGEST = 100  # steps a call, where --steps_per_call does not say
 
@@ -103,13 +104,7 @@ def training(ours, steps, size):
 
     @tf.function(jit_compile=True, autograph=False)
     def program(indices, epoch, first, rates):
-        def advance(i, totals):
-            rows, batch, weights = engine.prepared(indices[i], epoch, size)
-            done, losses = engine.update(batch, weights, first + i, rates[i])
-            engine.follow(rows, losses, first + i)
-            return i + 1, totals + done
-
-        return tf.while_loop(lambda i, _: i < steps, advance, [0, tf.zeros(3)])[1]
+        return accumulate(lambda i: engine.step(indices[i], epoch, first + i, rates[i], size), 0, steps, tf.zeros(3))
 
     return program
 

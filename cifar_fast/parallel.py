@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cifar_fast import replicas
 from cifar_fast.evaluate import Evaluator
+from cifar_fast.step import accumulate
 
 
 class ParallelEngine:
@@ -37,10 +38,8 @@ class ParallelEngine:
     def run(self, batches, epoch, first, start, steps, rates, totals, size=None):
         """What `Engine.run` does, on all replicas; `batches` deliver indices of the global batch, images and labels of
         this process's share."""
-        def advance(i, totals):
-            return i + 1, totals + self._step(batches.get_next(), epoch, first + i, rates[i], size)
-
-        return tf.while_loop(lambda i, _: i < start + steps, advance, [start, totals])[1]
+        return accumulate(lambda i: self._step(batches.get_next(), epoch, first + i, rates[i], size),
+                          start, steps, totals)
 
     def _step(self, batch, epoch, step, rate, size):
         sums = self.everyone.run(lambda i: self._contribution(i, batch, epoch, step, size))

@@ -13,6 +13,18 @@ from cifar_fast import objective
 from cifar_fast.layers import GOLDEN
 
 
+def accumulate(step, start, steps, totals):
+    """`totals` and the sum of `step(i)` over i from `start` to below `start + steps`, by a TensorFlow loop.
+
+    Args:
+      step: int32 scalar → a tensor shaped as `totals`. start, steps: int32 scalars.
+    """
+    def advance(i, totals):
+        return i + 1, totals + step(i)
+
+    return tf.while_loop(lambda i, _: i < start + steps, advance, [start, totals])[1]
+
+
 class Engine:
     """A network in training.
 
@@ -65,12 +77,11 @@ class Engine:
         Returns:
           float32 [3]: sums over examples of the loss (L2 included), top-1 hits, top-5 hits.
         """
-        def advance(i, totals):
-            return i + 1, totals + self._step(batches.get_next(), epoch, first + i, rates[i], size)
+        return accumulate(lambda i: self.step(batches.get_next(), epoch, first + i, rates[i], size),
+                          start, steps, totals)
 
-        return tf.while_loop(lambda i, _: i < start + steps, advance, [start, totals])[1]
-
-    def _step(self, batch, epoch, step, rate, size):
+    def step(self, batch, epoch, step, rate, size):
+        """One step, the `step`-th of the run, on what `run`'s iterator gave. Returns its share of the totals."""
         indices, batch, weights = self.prepared(batch, epoch, size)
         totals, losses = self.update(batch, weights, step, rate)
         self.follow(indices, losses, step)
