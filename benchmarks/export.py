@@ -1,6 +1,6 @@
 """A recipe's compiled programs, for machines that have an accelerator and no TensorFlow.
 
-    python -m benchmarks.export --recipe=fast_cifar10 --precision=bfloat16 --data_dir=PATH --out=FOLDER
+    python -m benchmarks.export --recipe=seed_cifar10 --precision=bfloat16 --data_dir=PATH --out=FOLDER
 
 Takes the flags of `cifar_fast train`; `benchmarks.replay` trains from what it writes. The programs are the trainer's
 own as XLA has them, in StableHLO, from the gathering of a batch to the update of the weights; as many steps in a call
