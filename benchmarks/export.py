@@ -46,8 +46,6 @@ def main(arguments):
     if not folder:
         raise UserError("--out: missing; give the folder to write, as in --out=exported")
     config = cli.config_of(cli.parse(["train", *(a for a in arguments if a not in own)])[1])
-    if config.average != "none":
-        raise UserError(f"--average={config.average}: a replay evaluates the weights themselves; take --average=none")
     runtime = devices.resolve(config.precision, "off")  # what is written is compiled as a whole anyway
     ours = trainer.Trainer(config, runtime, trainer.load_data(config))
     if not ours.resident:

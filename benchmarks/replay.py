@@ -123,9 +123,12 @@ class Replay:
             first=np.int32(epoch.first_step + start), rates=schedules.learning_rates(self.config, number, done))
 
     def evaluate(self):
-        """A dict: test_loss, test_accuracy, test_top5, and with TTA tta_accuracy, tta_top5; the seconds it took."""
-        begin = time.perf_counter()
+        """A dict: test_loss, test_accuracy, test_top5, and with TTA tta_accuracy, tta_top5; the seconds it took. By the
+        averages of the weights, where the run takes them."""
+        begin, trained = time.perf_counter(), self.variables
+        self.variables = self._averaged()
         found = np.asarray(self._call("evaluate")).tolist()
+        self.variables = trained
         names = ("test_loss", "test_accuracy", "test_top5", "tta_accuracy", "tta_top5")[:len(found)]
         figures = dict(zip(names, found, strict=True)) if self.real else {}
         return figures | {"evaluation_seconds": time.perf_counter() - begin}
@@ -143,6 +146,18 @@ class Replay:
         ours = _vector(self.variables[i] for i in model)
         return {"totals": float(np.linalg.norm(totals - expected) / np.linalg.norm(expected)),
                 "model": float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs - before))}
+
+    def _averaged(self):
+        """The variables, the model's replaced by their averages if there are any (see `averages.Averages`)."""
+        places = self.exported["variables"]
+        averages = [self.variables[i] for i in range(*places["average"])]
+        if not averages:
+            return self.variables
+        first, end = places["model"]
+        model = self.variables[first:end]
+        parts = self.jax.numpy.split(averages[0], np.cumsum([v.size for v in model])[:-1])
+        parts = [p.reshape(v.shape) for p, v in zip(parts, model, strict=True)]
+        return [*self.variables[:first], *parts, *self.variables[end:]]
 
     def _order(self, number):
         """The examples of an epoch in order; under pruning, decides which, as `Trainer.batches` does."""

@@ -56,7 +56,6 @@ def test_an_export_says_what_its_programs_take(tmp_path):
 
 @pytest.mark.parametrize("arguments, named", [
     (["--dataset=synthetic"], "--out: missing"),
-    (["--dataset=synthetic", "--average=ema", "--out=x"], "--average=ema"),
     (["--dataset=synthetic", "--train_examples=64", "--test_examples=64", "--input=stream", "--out=x"],
      "--input=resident"),
     (["--dataset=synthetic", "--train_examples=64", "--test_examples=64", "--out=/dev/null/x"], "/dev/null/x")])
