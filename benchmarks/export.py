@@ -30,7 +30,8 @@ with environment.quiet():
 
 import numpy as np  # noqa: E402
 
-from benchmarks.replay import npz, random_images, training_program  # noqa: E402
+from benchmarks import trials  # noqa: E402
+from benchmarks.replay import npz, random_images  # noqa: E402
 from cifar_fast import devices, objective, pipeline, plan, trainer  # noqa: E402
 from cifar_fast.step import accumulate  # noqa: E402
 
@@ -67,7 +68,7 @@ def export(ours, precision, folder, expected=False):
     variables = [v for kind in kinds.values() for v in kind]
     programs = {}
     for epoch in {e.size: e for e in ours.plan}.values():
-        name = training_program(epoch, data.train_images.shape)
+        name = trials.program(epoch, data.train_images.shape)
         arguments = [tf.zeros([steps, config.batch_size], tf.int32), tf.constant(0), tf.constant(0), tf.zeros([steps])]
         programs[name] = _write(folder / f"{name}.mlir", training(ours, steps, epoch.size), arguments,
                                 ["indices", "epoch", "first", "rates"], ours.engine.data, variables)

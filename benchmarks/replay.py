@@ -9,6 +9,8 @@ train`. Needs jax, numpy and absl-py.
     --data=FILE   an .npz of uint8 images and labels: x_train, y_train, x_test, y_test. Without it the images are
                   random: the times are as good, and there is no accuracy
     --epochs=N    stop after so many
+    --trials=FILE train once for each line of FILE, by flags of `cifar_fast train` over the exported ones, as in
+                  --learning_rate=0.05 --seed=1: those that the programs leave open (benchmarks/trials.py)
     --out=FILE    write the record (JSON), anew after each epoch
     --check       no training: how far the first call is from TensorFlow's, where the export has --expected
 """
@@ -22,7 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_fast import cli, files, flops, plan, pruning, schedules
+from benchmarks import stablehlo, trials
+from cifar_fast import files, flops, plan, pruning, schedules
 from cifar_fast.errors import UserError
 
 
@@ -31,24 +34,31 @@ def main(arguments):
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--trials", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    if options.check and options.data:
-        raise UserError("--check: compares on random images; leave --data out")
+    if options.check and (options.data or options.trials):
+        raise UserError("--check: compares the first call on random images; leave --data and --trials out")
+    tried = trials.read(options.trials, exported(options.folder)) if options.trials else [[]]
     replay = Replay(options.folder, options.data)
     record = replay.about()
     if options.check:
         record["away"] = replay.away()
         print(record["away"])
-    else:
+        tried = []
+    for flags in tried:
+        replay.begin(*flags)
+        trial = {"flags": flags, "epochs": []}
+        record["trials"].append(trial)
         for row in replay.train(options.epochs):
-            record["epochs"].append(row)
+            trial["epochs"].append(row)
             print("  ".join(f"{name} {value:,.4g}" for name, value in row.items()), flush=True)
             if options.out:
                 files.write_json(options.out, record)
-        record |= replay.evaluate()
-        print("  ".join(f"{name} {record[name]:,.4g}" for name in record if name.startswith(("test", "tta"))))
+        trial |= replay.evaluate()
+        found = [f"{name} {value:,.4g}" for name, value in trial.items() if name.startswith(("test", "tta"))]
+        print("  ".join(flags + found), flush=True)
     if options.out:
         files.write_json(options.out, record)
 
@@ -63,8 +73,7 @@ class Replay:
     """
 
     def __init__(self, folder, data=None):
-        if not (folder / "replay.json").is_file():
-            raise UserError(f"{folder}: has no replay.json; expected a folder that python -m benchmarks.export wrote")
+        self.exported = exported(folder)
         try:
             import jax
         except ImportError as error:
@@ -72,18 +81,31 @@ class Replay:
 
         jax.config.update("jax_enable_x64", True)  # or the optimizer's count of steps would lose half its bits
         self.jax, self.device, self.folder, self.real = jax, jax.devices()[0], folder, data is not None
-        self.exported = json.loads((folder / "replay.json").read_text())
-        self.config = cli.config_of(cli.parse(["train", *self.exported["flags"]])[1])
-        self.plan = plan.epochs(self.config, self.exported["train"][0])
         train, test = _images(data, self.exported)
         self.images = {"train": self._put(train), "evaluate": self._put(test)}
         with np.load(folder / "variables.npz") as file:
-            self.variables = self._put([file[str(i)] for i in range(len(file.files))])
+            self.start = [file[str(i)] for i in range(len(file.files))]
         self.seconds, self.programs = {}, {}
         for name in self.exported["programs"]:
             begin = time.perf_counter()
-            self.programs[name] = self._compiled(folder / f"{name}.mlir")
+            self.programs[name] = stablehlo.load(folder / f"{name}.mlir", self.device)
             self.seconds[name] = time.perf_counter() - begin
+        self.begin()
+
+    def begin(self, *flags):
+        """Goes back to the start, with a trial's flags over the exported ones; see `trials.planned`, also for errors.
+
+        Another seed than the exported one gives another order, and other weights: the exported ones of each kernel,
+        shuffled. The draws of augmentation and dropout are in the programs, and stay.
+        """
+        self.config, self.plan = trials.planned(flags, self.exported)
+        variables = list(self.start)
+        if f"--seed={self.config.seed}" not in self.exported["flags"]:
+            draws = np.random.default_rng(self.config.seed)
+            for i in range(*self.exported["variables"]["model"]):
+                if variables[i].ndim > 1:
+                    variables[i] = draws.permutation(variables[i].reshape(-1)).reshape(variables[i].shape)
+        self.variables = self._put(variables)
 
     def about(self):
         """A record without its figures."""
@@ -92,7 +114,7 @@ class Replay:
                 "device": self.device.device_kind,
                 "versions": {"jax": self.jax.__version__, **self.exported["versions"]},
                 "compile_seconds": self.seconds, "images": "real" if self.real else "random",
-                **{k: self.exported[k] for k in kept}, "epochs": []}
+                **{k: self.exported[k] for k in kept}, "trials": []}
 
     def train(self, epochs=None):
         """Trains so many epochs, all if None, and yields a dict of numbers after each."""
@@ -118,7 +140,7 @@ class Replay:
         epoch, steps = self.plan[number], np.arange(start, start + self.exported["steps"])
         batch, done = self.config.batch_size, (epoch.first_step + steps) / sum(e.steps for e in self.plan)
         return self._call(
-            training_program(epoch, self.exported["train"]), epoch=np.int32(number),
+            trials.program(epoch, self.exported["train"]), epoch=np.int32(number),
             indices=order[start * batch:(start + len(steps)) * batch].reshape(-1, batch),
             first=np.int32(epoch.first_step + start), rates=schedules.learning_rates(self.config, number, done))
 
@@ -186,35 +208,15 @@ class Replay:
             self.variables[takes[taken]] = results[result]
         return results[0]
 
-    def _compiled(self, path):
-        """A program; and for each variable that it changes, the numbers of the result and of what it takes."""
-        # JAX has no public way to run a program that is not one of its own functions: its own go this one.
-        from jax._src import compiler
-        from jax._src.interpreters import mlir
-        from jax._src.lib import xla_client
-        from jax._src.lib.mlir import ir
-
-        with mlir.make_ir_context():
-            module = ir.Module.parse(path.read_bytes())
-            changed = []
-            for entry in map(ir.DictAttr, module.operation.attributes["mhlo.input_output_alias"]):
-                taken = ir.IntegerAttr(ir.DictAttr(entry["alias"])["parameter_number"])
-                changed.append((ir.DenseI64ArrayAttr(entry["output_index"])[0], taken.value))
-            for copy in _operations(module, "mhlo.copy"):  # of no meaning, and unknown to JAX's plugin for CUDA
-                copy.results[0].replace_all_uses_with(copy.operands[0])
-                copy.erase()
-            options = compiler.get_compile_options(num_replicas=1, num_partitions=1)
-            program = compiler.backend_compile_and_load(
-                self.device.client, module, xla_client.DeviceList((self.device,)), options, [])
-        return program, changed
-
     def _put(self, arrays):
         return [self.jax.device_put(np.asarray(a), self.device) for a in arrays]
 
 
-def training_program(epoch, shape):
-    """The name of the program that trains a `plan.Epoch` on images of a shape [N, H, W, C]."""
-    return f"train_{epoch.size or shape[1]}"
+def exported(folder):
+    """What `benchmarks.export` says of a folder that it wrote, a dict. Raises UserError: it wrote none there."""
+    if not (folder / "replay.json").is_file():
+        raise UserError(f"{folder}: has no replay.json; expected a folder that python -m benchmarks.export wrote")
+    return json.loads((folder / "replay.json").read_text())
 
 
 def random_images(shape, classes):
@@ -250,21 +252,6 @@ def _images(path, exported):
         pairs.append((images, labels))
     padding = exported["padded"] - len(labels)
     return pairs[0], [np.concatenate([a, a[:padding]]) for a in pairs[1]]
-
-
-def _operations(module, name):
-    """All operations of a name in an MLIR module."""
-    from jax._src.lib.mlir import ir
-
-    found = []
-
-    def look(operation):
-        if operation.name == name:
-            found.append(operation)
-        return ir.WalkResult.ADVANCE
-
-    module.operation.walk(look)
-    return found
 
 
 def _vector(arrays):

@@ -40,6 +40,21 @@ def test_a_replay_is_the_training(exported):
     assert found["tta_top5"] == pytest.approx(expected.tta_top5, abs=0.03)
 
 
+def test_a_trial_begins_anew(exported):
+    folder, ours, data = exported
+    theirs = replay.Replay(folder, data)
+    theirs.begin("--learning_rate=0.002", "--image_sizes=8x2,12x1", "--epochs=3", "--prune=0", "--seed=1")
+    assert len(list(theirs.train())) == 3
+    theirs.begin("--seed=1")
+    first, end = theirs.exported["variables"]["model"]
+    for a, b in zip(theirs.start[first:end], theirs.variables[first:end], strict=True):
+        np.testing.assert_array_equal(np.sort(a, None), np.sort(b, None))
+        assert a.ndim == 1 or not np.array_equal(a, b)  # another seed, other weights
+    theirs.begin()
+    assert tiny.same(theirs.variables, theirs.start)
+    assert theirs.plan == ours.plan and theirs.config.learning_rate == ours.config.learning_rate
+
+
 def test_images_of_other_shapes_are_one_line(tmp_path):
     path = tmp_path / "data.npz"
     np.savez(path, x_train=np.zeros([8, 32, 32, 3], np.uint8), y_train=np.zeros(8), x_test=np.zeros([8, 32, 32, 3]),
@@ -50,7 +65,8 @@ def test_images_of_other_shapes_are_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("arguments, named", [
-    (["--check", "--data=x.npz"], "--check"), ([], "has no replay.json; expected a folder")])
+    (["--check", "--data=x.npz"], "--check"), (["--check", "--trials=x.txt"], "--check"),
+    ([], "has no replay.json; expected a folder")])
 def test_what_cannot_be_replayed_is_one_line(tmp_path, arguments, named):
     with pytest.raises(UserError, match=named):
         replay.main([str(tmp_path), *arguments])
