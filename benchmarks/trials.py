@@ -39,7 +39,7 @@ def planned(flags, exported):
     if held:
         raise UserError(f"{said}: the programs hold another --{held[0]}; a trial can change only "
                         f"{', '.join(sorted(OPEN))}; export them with that flag")
-    epochs, theirs = (plan.epochs(c, exported["train"][0]) for c in (config, before))
+    epochs, written = (plan.epochs(c, exported["train"][0]) for c in (config, before))
     needed = {program(e, exported["train"]) for e in epochs}
     if not needed <= set(exported["programs"]):
         raise UserError(f"{said}: needs {', '.join(sorted(needed))}, but the export has "
@@ -50,9 +50,9 @@ def planned(flags, exported):
                         f"{steps}; export them with a --steps_per_call that divides these")
     if config.prune and not before.prune:
         raise UserError(f"{said}: the programs keep no losses to prune by; export them with --prune")
-    total, theirs = (sum(e.steps for e in run) for run in (epochs, theirs))
-    if config.average == "lookahead" and total != theirs:
-        raise UserError(f"{said}: has {total} steps, but the programs' lookahead is for {theirs}; export them for it")
+    total, known = (sum(e.steps for e in run) for run in (epochs, written))
+    if config.average == "lookahead" and total != known:
+        raise UserError(f"{said}: has {total} steps, but the programs' lookahead is for {known}; export them for it")
     return config, epochs
 
 
