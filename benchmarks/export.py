@@ -77,12 +77,12 @@ def export(ours, precision, folder, expected=False):
     files.write_atomic(folder / "variables.npz", npz({str(i): v.numpy() for i, v in enumerate(variables)}))
     if expected:
         files.write_atomic(folder / "expected.npz", npz(_expected(ours, steps, variables)))
-    ends = np.cumsum([0, *map(len, kinds.values())]).tolist()
+    ends, known = np.cumsum([0, *map(len, kinds.values())]).tolist(), {id(v): i for i, v in enumerate(variables)}
     files.write_json(folder / "replay.json", {
         "command": harness.command(), "flags": [f for f in config.flag_lines() if f[2:].partition("=")[0] not in FREE],
         "precision": precision, "steps": steps, "programs": programs, "classes": len(data.class_names),
         "train": list(data.train_images.shape), "test": list(data.test_images.shape),
-        "padded": len(held[0]),
+        "padded": len(held[0]), "kernels": [known[id(k)] for k in ours.model.kernels()],
         "variables": dict(zip(kinds, zip(ends, ends[1:], strict=False), strict=True)), "versions": harness.versions()})
 
 

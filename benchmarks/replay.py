@@ -102,9 +102,8 @@ class Replay:
         variables = list(self.start)
         if f"--seed={self.config.seed}" not in self.exported["flags"]:
             draws = np.random.default_rng(self.config.seed)
-            for i in range(*self.exported["variables"]["model"]):
-                if variables[i].ndim > 1:
-                    variables[i] = draws.permutation(variables[i].reshape(-1)).reshape(variables[i].shape)
+            for i in self.exported["kernels"]:  # whitening's is none: it is made from the images, not drawn
+                variables[i] = draws.permutation(variables[i].reshape(-1)).reshape(variables[i].shape)
         self.variables = self._put(variables)
 
     def about(self):
