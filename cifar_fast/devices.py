@@ -79,7 +79,7 @@ def resolve(precision="auto", xla="auto", replicas=None):
     return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, reasons={
         "device": device + ("" if gpus else " (no GPU visible)"),
         "instructions": ", ".join(i for i in environment.INSTRUCTIONS if i in environment.cpu_flags()) or "unknown",
-        "oneDNN": "on" if onednn else "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast",
+        "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
         "XLA": f"{'on' if compiled else 'off'} ({why_xla}); gather and augmentation always compiled",
         "threads": "TensorFlow's choice" if gpus else f"{cores} (the cores this process may use)"
@@ -100,6 +100,9 @@ def _auto_precision(gpus, onednn):
         return "float32", f"compute capability {major}.{minor} has no tensor cores"
     if not onednn:
         return "float32", "oneDNN is off"
+    limit = environment.onednn_limit()
+    if limit and not any(arithmetic in limit for arithmetic in ("BF16", "FP16", "AMX", "AVX10")):
+        return "float32", f"oneDNN is held to {limit}, which has no bfloat16 arithmetic"
     for unit, name in (("amx_bf16", "matrix units"), ("avx512_bf16", "dot products")):
         if unit in environment.cpu_flags():
             return "bfloat16", f"the processor has bfloat16 {name}, {unit}"
@@ -110,6 +113,13 @@ def _onednn():
     """Whether TensorFlow's CPU kernels are oneDNN's: asked of TensorFlow, since it reads the environment once."""
     from tensorflow.python.util import _pywrap_util_port
     return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def _onednn_state(on):
+    if not on:
+        return "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast"
+    limit = environment.onednn_limit()
+    return f"on, held to {limit} (ONEDNN_MAX_CPU_ISA)" if limit else "on"
 
 
 def _set_threads(cores):

@@ -68,6 +68,14 @@ def cpu_flags():
     return set(_cpuinfo("flags").split())
 
 
+def onednn_limit():
+    """The instruction set that the user holds oneDNN to, by ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; None where it may use all.
+
+    Source: https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html"""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    return None if limit in ("", "ALL", "DEFAULT") else limit
+
+
 def cpu_name():
     """The processor's name, e.g. "AMD EPYC"."""
     return _cpuinfo("model name") or "unknown processor"

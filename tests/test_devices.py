@@ -17,6 +17,16 @@ def test_auto_precision_on_cpus(instructions, onednn, precision, monkeypatch):
     assert runtime.reasons["precision"].startswith(precision)
 
 
+@pytest.mark.parametrize("limit, precision", [
+    ("avx2", "float32"), ("AVX512_CORE", "float32"), ("AVX512_CORE_BF16", "bfloat16"), ("ALL", "bfloat16")])
+def test_auto_precision_minds_what_onednn_is_held_to(limit, precision, monkeypatch):
+    monkeypatch.setattr(environment, "cpu_flags", lambda: {"amx_bf16", "avx512_bf16"})
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    runtime = devices.resolve()
+    assert runtime.precision == precision
+    assert (limit.upper() in runtime.reasons["oneDNN"]) == (limit != "ALL")
+
+
 @pytest.mark.parametrize("capability, precision", [
     ((9, 0), "bfloat16"), ((8, 0), "bfloat16"), ((7, 5), "float16"), ((6, 1), "float32")])
 def test_auto_on_gpus(capability, precision, monkeypatch):
