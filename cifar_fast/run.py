@@ -125,9 +125,10 @@ class Run:
         if planned.size != self.size:
             self.size, self.rate, self.first_call = planned.size, None, None  # another program
         while self.step < planned.steps:
-            signals.caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
-            if signals.caught:
-                return False
+            caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
+            if caught:
+                signals.caught = caught
+                return False  # else one that came meanwhile stays for the next time
             begin = time.perf_counter()
             totals = self.trainer.train(batches, self.epoch, self.step, steps, self.totals)
             elapsed = time.perf_counter() - begin
@@ -157,7 +158,8 @@ class Run:
         return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.rate))
 
     def count_time(self, steps, seconds):
-        """Adds a call's time to the epoch's. What a program's first call took beyond a usual step was compilation."""
+        """Adds a call's time to the epoch's. What a program's first call took beyond a usual step was compilation, where
+        its epoch has a second call to tell what is usual."""
         self.seconds += seconds
         if self.first_step_seconds is None:
             self.first_step_seconds = time.perf_counter() - self.started
@@ -185,6 +187,8 @@ class Run:
             with self.trainer.averaged():
                 self.evaluate(line)
         self.metrics.append(line)
+        if self.rate is None:
+            self.first_call = 0.0  # this epoch's, which has no second: the next must not take it off its own time
         self.epoch, self.step, self.seconds, self.compile_seconds = self.epoch + 1, 0, 0.0, 0.0
         self.totals = np.zeros(3, np.float32)
         self.save()

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from cifar_fast import checkpoint, devices, plan, trainer, workers
 from cifar_fast.config import FREE
+from cifar_fast.errors import UserError
 from cifar_fast.run import Run
 from cifar_fast.signals import Signals
 from cifar_fast.workdir import Workdir
@@ -64,7 +65,11 @@ def _run(config, runtime, started):
 
 
 def evaluate_saved(config, which="best"):
-    """Evaluates a checkpoint of `config.workdir`: "best" or "last". Returns a dict of plain numbers."""
+    """Evaluates a checkpoint of `config.workdir`: "best" or "last". Returns a dict of plain numbers.
+
+    Raises:
+      UserError: no such checkpoint, bad data, or a loss that is not finite.
+    """
     folder = Workdir.checkpoints_of(config.workdir)
     arrays, meta = (checkpoint.load_best if which == "best" else checkpoint.load_last)(folder)
     data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
@@ -75,6 +80,9 @@ def evaluate_saved(config, which="best"):
         arrays = checkpoint.named("model", [p.reshape(v.shape) for p, v in zip(parts, model.variables, strict=True)])
     checkpoint.restore("model", model.variables, arrays)
     result = trainer.build_evaluator(config, [model], data)(tta=True)
+    if not np.isfinite(result.loss):
+        raise UserError(f"{folder}: the test loss of the {which} checkpoint is not finite in {runtime.precision}; "
+                        "evaluate with --precision=float32")
     return {"checkpoint": which, "epoch": meta["epoch"], "examples": len(data.test_images), "loss": result.loss,
             "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta, "tta_accuracy": result.tta_accuracy,
             "tta_top5": result.tta_top5, "weights_sha256": trainer.weights_sha256(model)}

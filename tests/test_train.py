@@ -11,6 +11,7 @@ from command import PATIENCE, Command, run
 
 from cifar_fast import checkpoint, train
 from cifar_fast.errors import UserError
+from cifar_fast.run import Run
 
 FLAGS = ["--dataset=synthetic", "--train_examples=320", "--test_examples=60", "--units=3", "--filters=4",
          "--batch_size=8", "--epochs=2", "--seed=3", "--rotation_range=30", "--horizontal_flip", "--steps_per_call=2"]
@@ -74,6 +75,21 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     assert f"the same command goes on from there (--workdir={workdir})" in child.output
     path, _, meta, _ = checkpoint.latest(workdir / "checkpoints")
     assert meta["epoch"] == 1 and path.stat().st_mtime_ns > sent
+
+
+def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypatch):
+    real = Run.agree
+
+    def agree(self, caught, steps):
+        answer = real(self, caught, steps)
+        if not self.step:
+            signal.raise_signal(signal.SIGTERM)
+        return answer
+
+    monkeypatch.setattr(Run, "agree", agree)
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+    assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
+    assert checkpoint.latest(tmp_path / "checkpoints")[2]["step"] == 1
 
 
 PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,
@@ -150,10 +166,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
 
 def test_damaged_metrics_are_rewritten_from_the_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
-    config = tiny.config(workdir=str(tmp_path), epochs=1)
+    config = tiny.config(workdir=str(tmp_path), batch_size=80)  # a step an epoch: none has a second call to time
     train.run(config)
     metrics = tmp_path / "metrics.jsonl"
     whole = metrics.read_bytes()
+    assert [json.loads(line)["step"] for line in whole.splitlines()] == [1, 2]
+    assert all(json.loads(line)["seconds"] > 0 for line in whole.splitlines())
     metrics.write_bytes(whole[:-9])
     train.run(config)
     assert metrics.read_bytes() == whole
