@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import crops, mixing
+from cifar_fast import crops, mixing, whitening
 from cifar_fast.augment import Affine
+from cifar_fast.errors import UserError
 from cifar_fast.resize import resized
 
 # Each stage draws from (seed, epoch + its own number), so that none repeats another's draws.
@@ -33,6 +34,22 @@ class Statistics:
     def __call__(self, images):
         """Images on the 0 to 255 scale, any dtype → float32, mean 0 and deviation 1 over the data they are of."""
         return (tf.cast(images, tf.float32) - self.mean) * (1 / self.deviation)
+
+
+def check(config, shape):
+    """Raises UserError where the augmentation of a `Config` does not fit images of a shape (H, W, C)."""
+    height, width = shape[:2]
+    side = min(height, width)
+    limits = {"crop_size": side, "crop_padding": side - 1 if config.crop_fill == "reflect" else max(height, width),
+              "cutout": config.crop_size or side}
+    for name, limit in limits.items():
+        if getattr(config, name) > limit:
+            cropped = f", cropped to {limit}" if name == "cutout" and config.crop_size else ""
+            raise UserError(f"--{name}={getattr(config, name)}: must be at most {limit} for images of "
+                            f"{height}×{width} pixels{cropped}")
+    if config.whitening and 0 < config.crop_size < whitening.LEAST:
+        raise UserError(f"--whitening --crop_size={config.crop_size}: whitened crops must have a side of at least "
+                        f"{whitening.LEAST} pixels")
 
 
 class Batch(NamedTuple):

@@ -72,6 +72,9 @@ def parse(arguments):
             raise UserError(f"--{name}: {command} has no use for it; see cifar_fast {command} --help")
     values = define()
     left = _assign(values, rest, f"see cifar_fast {command} --help")
+    if values["recipe"].present:  # of the command line `_expand` leaves none
+        raise UserError(f"--recipe={values['recipe'].value} in a flagfile: only a command line may name a recipe; "
+                        "give it beside the flagfile")
     if left:
         raise UserError(f"unexpected argument {left[0]!r}: flags are written --name=value; "
                         f"see cifar_fast {command} --help")
@@ -137,7 +140,7 @@ def _evaluate(values):
     from cifar_fast.workdir import Workdir
     saved, workdir = define(), values["workdir"].value
     _assign(saved, Workdir.read_config(workdir), f"that stands in the config.flags of --workdir={workdir}")
-    places = {n: values[n].value for n in PLACES if values[n].present}
+    places = {n: values[n].value for n in PLACES if values[n].present} | {"workdir": workdir}
     _start_tensorflow()
     from cifar_fast import train
     result = train.evaluate_saved(config_of(saved, **places), values["which"].value)

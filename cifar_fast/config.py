@@ -91,8 +91,8 @@ class Config:
     learning_rate: float = option(1e-3, "learning rate that the schedule starts from or peaks at", low=0,
                                   group="optimizer")
     schedule: str = option("exponential", "how the learning rate changes: 'exponential' multiplies it by --decay "
-                           "after each epoch; 'cosine' and 'linear' fall to zero, 'one_cycle' rises over --warmup "
-                           "and falls to zero over --cooldown", group="optimizer",
+                           "after each epoch; 'cosine' and 'linear' fall to --final_rate, 'one_cycle' rises over "
+                           "--warmup and falls to --final_rate over --cooldown", group="optimizer",
                            choices=("constant", "exponential", "one_cycle", "linear", "cosine"))
     decay: float = option(0.99, "factor an epoch of the exponential schedule", low=1e-6, high=1, group="optimizer")
     warmup: float = option(0.2, "share of all steps over which one_cycle rises", low=0, high=1, group="optimizer")
@@ -100,7 +100,8 @@ class Config:
                              "before, the rate is held", low=0, high=1, group="optimizer")
     final_rate: float = option(0.0, "share of the learning rate that linear, cosine and one_cycle end at", low=0,
                                high=1, group="optimizer")
-    momentum: float = option(0.9, "momentum of sgd (Nesterov)", low=0, high=0.9999, group="optimizer")
+    momentum: float = option(0.9, "momentum of sgd, and of what muon leaves to it (Nesterov)", low=0, high=0.9999,
+                             group="optimizer")
     muon_momentum: float = option(0.6, "muon: momentum of the convolutions' kernels (Nesterov)", low=0, high=0.9999,
                                   group="optimizer")
     dense_rate: float = option(1.0, "muon: learning rate of the dense kernel, in units of the kernels' rate", low=0,
@@ -108,7 +109,8 @@ class Config:
     vector_rate: float = option(1.0, "muon: learning rate of gains, offsets and biases, in units of the kernels' rate",
                                 low=0, group="optimizer")
     weight_decay: float = option(0.0, "share by which kernels shrink in a step, times their learning rate (decoupled: "
-                                 "Loshchilov and Hutter, 2019, arXiv:1711.05101)", low=0, high=1, group="optimizer")
+                                 "Loshchilov and Hutter, 2019, arXiv:1711.05101); muon keeps the convolutions' norms "
+                                 "and shrinks the dense kernel alone", low=0, high=1, group="optimizer")
     vector_decay: float = option(0.0, "the same of gains, offsets and biases", low=0, high=1, group="optimizer")
     average: str = option("none", "evaluate an average of the weights: ema leaves training alone, lookahead also puts "
                           "it back into the network (Zhang et al., 2019, arXiv:1907.08610)",

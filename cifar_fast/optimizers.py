@@ -12,7 +12,7 @@ from cifar_fast.muon import Muon
 def build(config):
     """The optimizer of a `Config`; under float16 the engine wraps it in Keras's dynamic loss scaling.
 
-    Weight decay is decoupled and by group: kernels; gains, offsets and biases.
+    Weight decay is decoupled and by group: kernels (under Muon the dense one alone); gains, offsets and biases.
     """
     if config.optimizer == "muon":
         return Muon(config.learning_rate, muon_momentum=config.muon_momentum, momentum=config.momentum,

@@ -24,9 +24,12 @@ def epochs(config, examples):
     """The epochs of a `Config` over so many training images, in order: a list of `Epoch`.
 
     Raises:
-      UserError: an epoch has fewer examples than one batch.
+      UserError: an epoch has fewer examples than one batch, or pruning would leave no easy example.
     """
     plan, first = [], 0
+    if config.prune and round(config.prune * examples) >= round(config.prune_easy * examples):
+        raise UserError(f"--prune={config.prune} --prune_easy={config.prune_easy}: leave none of the easy ones of "
+                        f"{examples} training images; take shares further apart")
     for number, size in enumerate(sizes(config.image_sizes, config.epochs)):
         pruned = config.prune_first <= number < config.epochs - config.prune_last
         drawn = examples - round(config.prune * examples) if pruned else examples

@@ -46,11 +46,12 @@ def augmentation_sheet(before, after, path):
     """Writes a PNG: a row an image, the original and then its augmentations.
 
     Args:
-      before: uint8 [N, H, W, C], C 1 or 3. after: [N, K, H, W, C] of any dtype, on the 0 to 255 scale.
+      before: uint8 [N, H, W, C]. after: [N, K, H, W, C] of any dtype, on the 0 to 255 scale. Of three channels and
+        more the first three are shown as red, green and blue, of fewer the first as grey.
     Raises:
       UserError: `path` can't be written. ValueError: the shapes don't fit.
     """
-    if after.ndim != 5 or before.shape != after[:, 0].shape or before.shape[-1] not in (1, 3):
+    if after.ndim != 5 or before.shape != after[:, 0].shape:
         raise ValueError(f"expected [N, H, W, C] and [N, K, H, W, C], got {before.shape} and {after.shape}")
     count, views, height, width, _ = after.shape
     gap = max(1, width // 16)
@@ -176,7 +177,7 @@ def _sheet(images, gap):
     count, views, height, width, channels = images.shape
     sheet = np.full((count, height + gap, views, width + gap, 3), 255, np.uint8)
     shown = np.clip(np.rint(images), 0, 255).transpose(0, 2, 1, 3, 4)
-    sheet[:, :height, :, :width] = shown if channels == 3 else shown.repeat(3, -1)
+    sheet[:, :height, :, :width] = shown[..., :3] if channels >= 3 else shown[..., :1].repeat(3, -1)
     return sheet.reshape(count * (height + gap), views * (width + gap), 3)[:-gap, :-gap]
 
 

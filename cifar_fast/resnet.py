@@ -107,7 +107,7 @@ class ResNet(keras.Model):
         return [v for v in self.non_trainable_variables if v.name.startswith("moving_")]
 
     def kernels(self):
-        """The variables that L2 and weight decay act on: every kernel, no bias, gain or offset."""
+        """The variables that L2 acts on: every kernel, no bias, gain or offset."""
         return [v for v in self.trainable_variables if v.name == "kernel"]
 
 

@@ -158,7 +158,7 @@ class Run:
         return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.rate))
 
     def count_time(self, steps, seconds):
-        """Adds a call's time to the epoch's. What a program's first call took beyond a usual step was compilation, where
+        """Adds a call's time to the epoch's. What a program's first call took beyond a usual step was compilation, if
         its epoch has a second call to tell what is usual."""
         self.seconds += seconds
         if self.first_step_seconds is None:

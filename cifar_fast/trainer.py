@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import flops, optimizers, pipeline, plan, pruning, resnet, schedules, sources, whitening
+from cifar_fast import batch, flops, optimizers, pipeline, plan, pruning, resnet, schedules, sources, whitening
 from cifar_fast.averages import Averages
 from cifar_fast.batch import Preparation, Statistics
 from cifar_fast.evaluate import Evaluator
@@ -104,10 +104,12 @@ class Trainer:
 
 
 def load_data(config):
-    """The `sources.Dataset` that a `Config` names."""
-    return sources.load(config.dataset, config.data_dir, seed=config.seed, classes=config.classes,
+    """The `sources.Dataset` that a `Config` names. Raises UserError: bad data, or its images don't fit the rest."""
+    data = sources.load(config.dataset, config.data_dir, seed=config.seed, classes=config.classes,
                         train_examples=config.train_examples, test_examples=config.test_examples,
                         validation_examples=config.validation_examples)
+    batch.check(config, data.train_images.shape[1:])
+    return data
 
 
 def build_model(config, runtime, data):

@@ -17,6 +17,7 @@ import tensorflow as tf
 from cifar_fast.errors import UserError
 
 SIDE, EPSILON = 7, 0.1  # pixels, as the first layer sees them; in squares of the images' deviation
+LEAST = SIDE // 2 + 1  # the smallest side that can be reflected so far outside
 IMAGES = 5000  # the first of the training images; what Jordan's cifar10-airbench takes
 CHUNK = 1000  # images that are float32 at a time
 

@@ -48,7 +48,7 @@ def test_labels_stay_apart_and_inside(ends):
     assert all(b - a >= report.LABEL_GAP - 1e-9 for a, b in zip(heights, heights[1:], strict=False))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_the_sheet_shows_the_pixels_themselves(tmp_path, channels):
     before = np.full((2, 8, 8, channels), 60, np.uint8)
     after = np.stack([np.full((2, 8, 8, channels), v, np.float32) for v in (-5, 119.6, 300)], 1)

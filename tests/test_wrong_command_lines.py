@@ -26,7 +26,11 @@ WRONG = [
     "train --epochs", "train --seed --epochs=3", "train --noepochs", "train --nohorizontal_flip=1",
     "train --seed=1.0", "train --seed=one", "train --epochs=1e3", "train --epochs=٣٣٣x",
     "train --batch_size=17", "train --units=4", "train --classes=11", "train --mixup=1 --cutmix=1",
-    "train --alternating_flip --horizontal_flip", "train --prune=0.8", "train --precision=float64",
+    "train --alternating_flip --horizontal_flip",
+    "train --prune=0.8", "train --prune=0.3 --prune_easy=0.34 --train_examples=10",
+    "train --crop_size=33", "train --crop_padding=32", "train --crop_padding=33 --crop_fill=zero", "train --cutout=33",
+    "train --crop_size=24 --cutout=25", "train --crop_size=3 --whitening", "augment --dataset=synthetic --cutout=33",
+    "train --precision=float64",
     "train --recipe=", "train --recipe=nothing", "train --recipe=../flags/quickstart", "train --recipe",
     "train --flagfile=", "train --flagfile=/no/such/file", "train --flagfile=/", "train --flagfile=/dev/zero",
     "train --which=last", "train --out=x.png", "evaluate --which=worst", "evaluate --which=", "evaluate --epochs=3",
@@ -35,7 +39,7 @@ WRONG = [
     "augment --out=/no/such/folder/x.png", "augment --out=", "augment --which=best", "recipes quickstart",
     "recipes --epochs=3",
 ]
-FLAGFILES = ["--no_such_flag=1", "--dropout=2", "epochs=3", "--workdir=a\0b", "--seed", "\xff",
+FLAGFILES = ["--no_such_flag=1", "--recipe=quickstart", "--dropout=2", "epochs=3", "--workdir=a\0b", "--seed", "\xff",
              "--flagfile=/no/such/file"]
 
 
