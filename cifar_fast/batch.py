@@ -12,6 +12,7 @@ from cifar_fast.resize import resized
 
 # Each stage draws from (seed, epoch + its own number), so that none repeats another's draws.
 CROPS, MIXING, FLIP = 1 << 28, 2 << 28, 3 << 28
+COUNTED = 1000  # images whose numbers are counted at a time: as many int64 are made of them
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,11 @@ class Statistics:
     @classmethod
     def of(cls, images, kind):
         """images: uint8 [N, H, W, C]; kind: "scalar" or "channel". Exact: counted, not summed in floats."""
-        channels = [images] if kind == "scalar" else [images[..., c] for c in range(images.shape[-1])]
-        counts = np.array([np.bincount(c.reshape(-1), minlength=256) for c in channels], np.float64)
+        counts = 0.0
+        for first in range(0, len(images), COUNTED):
+            part = images[first:first + COUNTED]
+            channels = [part] if kind == "scalar" else [part[..., c] for c in range(part.shape[-1])]
+            counts += np.array([np.bincount(c.reshape(-1), minlength=256) for c in channels], np.float64)
         values, total = np.arange(256.0), counts.sum(1)
         mean = counts @ values / total
         variance = counts @ values**2 / total - mean**2

@@ -151,7 +151,7 @@ def _devices(values):
     config = config_of(values)
     _start_tensorflow()
     from cifar_fast import devices
-    print(devices.for_run(config).banner())
+    print(devices.decide(config)[1].banner())
 
 
 def _augment(values):

@@ -189,7 +189,8 @@ class Config:
         return [f"--{n}={str(v).lower() if isinstance(v, bool) else v}" for n, v in values if v is not None]
 
 
-# Flags that may differ when a run goes on: they change where and how fast, not what is computed.
+# Flags that may differ when a run goes on: they change where and how fast, not what is computed. Other devices change
+# rounding, and other numbers of replicas over which images a batch statistic is taken, unless it is over all.
 # `epochs` is not among them: most schedules depend on it.
 FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input",
         "strategy", "num_devices", "logical_cpus", "worker_timeout")

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from cifar_fast import environment, layout
 from cifar_fast.errors import UserError
-from cifar_fast.replicas import Replicas
+from cifar_fast.replicas import Replicas, reduced_by
 
 
 @dataclass(frozen=True)
@@ -37,35 +37,49 @@ def for_run(config):
     Raises:
       UserError: what was asked for can't run here, or other workers didn't come.
     """
-    chosen = layout.for_config(config)
-    replicas = layout.assemble(chosen, config)
-    xla = "off" if config.sync_batch_norm and replicas else config.xla
-    runtime = resolve(config.precision, xla, replicas)
-    reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
-    if replicas:
-        local = len(replicas.devices)
-        share = config.batch_size // replicas.count
-        reasons["replicas"] = f"{replicas.count}, each {share} of a batch of {config.batch_size}" + (
-            f"; worker {replicas.worker} of {replicas.workers}, {local} here" if replicas.workers > 1 else "")
-        precision = runtime.precision if config.reduce_in == "compute" else "float32"
-        reasons["all-reduce"] = f"{replicas.reduced_by}, one of all gradients a step, in {precision}"
-        statistics = "of all replicas" if config.sync_batch_norm else "of each replica's share"
-        reasons["normalization"] = f"batch statistics {statistics}"
-    return dataclasses.replace(runtime, reasons=reasons | runtime.reasons)
+    chosen, runtime = decide(config)
+    settled = dataclasses.replace(config, precision=runtime.precision, xla="on" if runtime.xla else "off")
+    return dataclasses.replace(runtime, replicas=layout.assemble(chosen, settled))
 
 
-def resolve(precision="auto", xla="auto", replicas=None):
-    """Decides how one device computes, or each of a `replicas.Replicas`.
+def decide(config):
+    """A `Config`'s `layout.Layout` and `Runtime`, whose replicas are not there yet: no device is started, and no other
+    worker asked.
 
-    Args:
-      precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
     Raises:
       UserError: what was asked for can't run here.
     """
-    gpus = [] if replicas and "CPU" in replicas.devices[0] else tf.config.list_physical_devices("GPU")
+    chosen = layout.for_config(config)
+    replicated = chosen.strategy != "one_device"
+    synced = config.sync_batch_norm and replicated
+    runtime = resolve(config.precision, "off" if synced else config.xla, chosen.devices)
+    reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
+    if replicated:
+        count, cluster = chosen.replicas, chosen.cluster
+        reasons["replicas"] = f"{count}, each {config.batch_size // count} of a batch of {config.batch_size}" + (
+            f"; worker {cluster.index} of {len(cluster.addresses)}, {len(chosen.devices)} here" if cluster else "")
+        precision = runtime.precision if config.reduce_in == "compute" else "float32"
+        reasons["all-reduce"] = f"{reduced_by(chosen.devices[0])}, one of all gradients a step, in {precision}"
+        statistics = "of all replicas" if synced else "of each replica's share"
+        reasons["normalization"] = f"batch statistics {statistics}"
+    if synced:
+        runtime.reasons["XLA"] = _xla_state(False, "it can't hold the sums of --sync_batch_norm")
+    return chosen, dataclasses.replace(runtime, reasons=reasons | runtime.reasons)
+
+
+def resolve(precision="auto", xla="auto", local=None):
+    """Decides how one device computes, or each of several.
+
+    Args:
+      precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
+      local: the devices' names, such as ("/GPU:0", "/GPU:1"); None: the first GPU, or the CPU where there is none.
+    Raises:
+      UserError: what was asked for can't run here.
+    """
+    gpus = [] if local and "CPU" in local[0] else tf.config.list_physical_devices("GPU")
     onednn = _onednn()
-    cores = environment.usable_cores()
-    if not gpus and not replicas:
+    cores, count = environment.usable_cores(), len(local or "1")
+    if not gpus and count == 1:
         _set_threads(cores)
     chosen, why = _auto_precision(gpus, onednn) if precision == "auto" else (precision, "asked for")
     if not gpus and chosen == "bfloat16" and not onednn:
@@ -81,12 +95,11 @@ def resolve(precision="auto", xla="auto", replicas=None):
         "instructions": ", ".join(i for i in environment.INSTRUCTIONS if i in environment.cpu_flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
-        "XLA": f"{'on' if compiled else 'off'} ({why_xla}); gather and augmentation always compiled",
-        "threads": "TensorFlow's choice" if gpus else f"{cores} (the cores this process may use)"
-                   if not replicas or len(replicas.devices) == 1 else
-                   f"{max(1, cores // len(replicas.devices))} a replica, of {cores} cores",
+        "XLA": _xla_state(compiled, why_xla),
+        "threads": "TensorFlow's choice" if gpus else f"{cores} (the cores this process may use)" if count == 1 else
+                   f"{max(1, cores // count)} a replica, of {cores} cores",
         "versions": f"TensorFlow {tf.__version__}, Keras {tf.keras.__version__}",
-    }, replicas=replicas)
+    })
 
 
 def _auto_precision(gpus, onednn):
@@ -120,6 +133,10 @@ def _onednn_state(on):
         return "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast"
     limit = environment.onednn_limit()
     return f"on, held to {limit} (ONEDNN_MAX_CPU_ISA)" if limit else "on"
+
+
+def _xla_state(on, why):
+    return f"{'on' if on else 'off'} ({why}); gather and augmentation always compiled"
 
 
 def _set_threads(cores):

@@ -48,23 +48,14 @@ def bits(seed, ids, columns):
     return tf.reshape(tf.stack([x0, x1], 2), [-1, 2 * blocks])[:, :columns]
 
 
-def uniform(seed, ids, columns):
-    """float32 [B, columns] in [0, 1): the upper 24 bits of `bits`, so exact and equal in and out of XLA."""
-    return unit(bits(seed, ids, columns))
-
-
-def integers(seed, ids, columns, below):
-    """int32 [B, columns] in 0 … below - 1, for `below` from 1 to 2³¹ - 1; biased by less than below / 2³²."""
-    return scaled(bits(seed, ids, columns), below)
-
-
 def unit(words):
-    """Words uint32 → float32 in [0, 1), multiples of 2⁻²⁴."""
+    """Words uint32 → float32 in [0, 1): their upper 24 bits, so exact and equal in and out of XLA."""
     return tf.cast(tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32), tf.float32) * 2.0**-24
 
 
 def scaled(words, below):
-    """Words uint32 → int32 in 0 … below - 1: the upper half of a 64-bit product (Lemire, 2019)."""
+    """Words uint32 → int32 in 0 … below - 1, for `below` from 1 to 2³¹ - 1: the upper half of a 64-bit product (Lemire,
+    2019), biased by less than below / 2³²."""
     wide = tf.cast(words, tf.int64) * tf.constant(below, tf.int64)
     return tf.cast(tf.bitwise.right_shift(wide, tf.constant(32, tf.int64)), tf.int32)
 

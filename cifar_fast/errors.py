@@ -1,4 +1,4 @@
-"""The one exception that a person at the command line is meant to read."""
+"""The one exception that a person at the command line is meant to read, and how others' texts get into it."""
 
 
 class UserError(Exception):
@@ -7,3 +7,8 @@ class UserError(Exception):
     Its message is one line that says what was wrong, where, what was expected and what to do. The command
     line prints it without a traceback and exits with 1.
     """
+
+
+def short(text):
+    """The start of a text from outside, fit for a line of a message: no control characters."""
+    return ascii(text[:80])[1:-1] if isinstance(text, str) else "something that is no text"

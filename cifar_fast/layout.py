@@ -61,7 +61,7 @@ def decide(config, gpus, variables):
                             "start more workers")
     layout = Layout(strategy, devices, cluster if strategy == "multi_worker" else None, reason)
     _check_batch(config, layout)
-    if config.sync_batch_norm and config.xla == "on" and layout.replicas > 1:
+    if config.sync_batch_norm and config.xla == "on" and strategy != "one_device":
         raise UserError("--sync_batch_norm --xla=on: a compiled program can't hold the replicas' sums; take --xla=off "
                         "or --xla=auto, or leave out --sync_batch_norm")
     return layout
@@ -70,6 +70,9 @@ def decide(config, gpus, variables):
 def assemble(layout, config):
     """Brings the replicas of a `Layout` together: a `replicas.Replicas`, or None for one device. Splits the CPU and
     shares out its threads, so it must run before anything makes TensorFlow start its devices.
+
+    Args:
+      config: a `Config` whose precision and xla are no longer "auto": all workers must compute alike.
 
     Raises:
       UserError: other workers didn't come, or train something else; TensorFlow has started already.
@@ -92,8 +95,8 @@ def assemble(layout, config):
     if layout.strategy == "multi_worker":
         if "GPU" in layout.devices[0]:
             tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:local], "GPU")
-        workers.call_roll(layout.cluster, config)
-        return replicas.multi_worker(layout.cluster)
+        workers.call_roll(layout.cluster, config, local)
+        return replicas.multi_worker(layout.cluster, layout.devices[0])
     return None
 
 

@@ -9,9 +9,8 @@ import zipfile
 
 import numpy as np
 
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 from cifar_fast.readers import ALL_BYTES, CHUNK
-from cifar_fast.unpickle import short
 
 
 def read(path):

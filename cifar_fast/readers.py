@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from cifar_fast import unpickle
-from cifar_fast.errors import UserError
-from cifar_fast.unpickle import SOURCE, short
+from cifar_fast.errors import UserError, short
+from cifar_fast.unpickle import SOURCE
 
 FILE_BYTES, ALL_BYTES = 200 << 20, 400 << 20  # CIFAR-100's train file has 154 MB, the most there is
 CHUNK, MEMBERS = 1 << 18, 10_000

@@ -13,12 +13,12 @@ class Replicas:
     """The replicas of a run, those of this process on `devices`.
 
     Args:
-      strategy: a `tf.distribute.MirroredStrategy` or `MultiWorkerMirroredStrategy`. reduced_by: words for the banner.
+      strategy: a `tf.distribute.MirroredStrategy` or `MultiWorkerMirroredStrategy`.
       cluster: a `workers.Cluster` if there are several processes, all with the same number of devices.
     """
 
-    def __init__(self, strategy, reduced_by, cluster=None):
-        self.strategy, self.reduced_by, self.cluster = strategy, reduced_by, cluster
+    def __init__(self, strategy, cluster=None):
+        self.strategy, self.cluster = strategy, cluster
         self.worker, self.workers = (cluster.index, len(cluster.addresses)) if cluster else (0, 1)
         self.devices = strategy.extended.worker_devices
         self.count = strategy.num_replicas_in_sync
@@ -95,25 +95,26 @@ def mirrored(devices):
     """The `Replicas` of this process on some of its devices, names such as "/CPU:1" or "/GPU:0"."""
     # Strategies of one process number their collectives from one base, and would take each other's for their own.
     tf.distribute.MirroredStrategy._collective_key_base += 100_000
-    return Replicas(tf.distribute.MirroredStrategy(devices), _reduced_by(devices[0]))
+    return Replicas(tf.distribute.MirroredStrategy(devices))
 
 
-def multi_worker(cluster):
-    """The `Replicas` of several processes, as a `workers.Cluster` names them: all GPUs of each, or its CPU.
+def multi_worker(cluster, device):
+    """The `Replicas` of several processes, as a `workers.Cluster` names them: all visible GPUs of each, or its CPU,
+    as `device`, one of their names, says.
 
     To be called before TensorFlow starts its devices. Waits until all have come.
     """
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}), task_type="worker", task_id=cluster.index,
         rpc_layer="grpc")
-    reduced_by = _reduced_by("GPU" if tf.config.list_physical_devices("GPU") else "CPU")
     # No timeout_seconds: TensorFlow would hold threads for each collective that long. A worker that is gone or stopped
     # is noticed all the same, by its connection or its heartbeat.
     options = tf.distribute.experimental.CommunicationOptions(
-        implementation=tf.distribute.experimental.CommunicationImplementation(reduced_by))
+        implementation=tf.distribute.experimental.CommunicationImplementation(reduced_by(device)))
     strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
-    return Replicas(strategy, reduced_by, cluster)
+    return Replicas(strategy, cluster)
 
 
-def _reduced_by(device):
+def reduced_by(device):
+    """What sums over devices of that kind: TensorFlow's name for it."""
     return "NCCL" if "GPU" in device else "RING"

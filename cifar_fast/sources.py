@@ -1,4 +1,5 @@
 """Where the images come from: published files, .npz, TFDS or the built-in set, all as uint8 arrays in memory."""
+import hashlib
 import os
 import queue
 import socket
@@ -11,9 +12,10 @@ from urllib.request import getproxies
 import numpy as np
 
 from cifar_fast import npz, readers, synthetic
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
+SAMPLE = 500  # every so manieth image counts in a digest
 HOST, PROBE_SECONDS = "www.cs.toronto.edu", 8
 CLASSES = {
     "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
@@ -38,6 +40,13 @@ class Dataset:
     test_labels: np.ndarray
     class_names: tuple[str, ...]
     origin: str
+
+    def digest(self):
+        """32 bytes that differ for other data, or the same in another order: of all labels and some images."""
+        digest = hashlib.sha256()
+        for images, labels in ((self.train_images, self.train_labels), (self.test_images, self.test_labels)):
+            digest.update(repr(images.shape).encode() + labels.tobytes() + images[::SAMPLE].tobytes())
+        return digest.digest()
 
 
 def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_examples=None,
@@ -146,7 +155,7 @@ def _from_tfds(name, place):
         names, version = builder.info.features["label"].names, builder.info.full_name
     except Exception as error:  # TFDS, TensorFlow, requests and protobuf each have exceptions of their own
         raise UserError(f"TFDS can't read or get {name} in {folder} ({type(error).__name__}: "
-                        f"{readers.short(str(error))}); give {ARCHIVES[name]} from {readers.SOURCE} as "
+                        f"{short(str(error))}); give {ARCHIVES[name]} from {readers.SOURCE} as "
                         "--data_dir=PATH") from None
     return _dataset(name, (*arrays, names), f"{name}: TFDS {version} in {folder} (in TFDS's own order)")
 

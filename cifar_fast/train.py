@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cifar_fast import checkpoint, devices, plan, trainer, workers
 from cifar_fast.config import FREE
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 from cifar_fast.run import Run
 from cifar_fast.signals import Signals
 from cifar_fast.workdir import Workdir
@@ -29,24 +29,31 @@ def run(config):
     """
     started = time.perf_counter()
     runtime = devices.for_run(config)  # first, since it says which devices TensorFlow starts
-    if runtime.workers == 1:
-        return _run(config, runtime, started)
+    team = runtime.replicas
     try:
-        if runtime.replicas.worker == 0:
+        if runtime.workers == 1:
+            return _run(config, runtime, started)
+        if team.worker == 0:
             code = _run(config, runtime, started)
-            workers.outlive(runtime.replicas.cluster)
+            workers.outlive(team.cluster)
             return code
         with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
             return _run(dataclasses.replace(config, workdir=scratch), runtime, started)
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError(f"--batch_size={config.batch_size}: the memory of {runtime.device} does not hold it "
+                        f"({short(error.message)}); take a smaller batch, or --input=stream") from error
     except tf.errors.OpError as error:
-        raise workers.lost(runtime.replicas.cluster, error) from error
+        if runtime.workers == 1:
+            raise
+        raise workers.lost(team.cluster, error) from error
 
 
 def _run(config, runtime, started):
     data = trainer.load_data(config)
     plan.epochs(config, len(data.train_images))
-    # What auto came to belongs to the run: going on elsewhere must not change the arithmetic unseen.
-    config = dataclasses.replace(config, precision=runtime.precision, xla="on" if runtime.xla else "off")
+    if runtime.replicas:
+        _check_shared(data, runtime.replicas)
+    config = settled(config, runtime)
     with Workdir(config.workdir) as workdir:
         workdir.open_config(config.flag_lines(), FREE)
         print(f"data          {data.origin}\n{runtime.banner()}", flush=True)
@@ -62,6 +69,28 @@ def _run(config, runtime, started):
                       f"the same command goes on from there (--workdir={config.workdir})", flush=True)
                 return 128 + signals.caught
     return 0
+
+
+def settled(config, runtime):
+    """The `Config` with what auto came to, and the learning rate of so many replicas: they belong to the run, and going
+    on elsewhere must not change the arithmetic unseen."""
+    scale = runtime.replicas.count if runtime.replicas and config.scale_learning_rate else 1
+    return dataclasses.replace(config, precision=runtime.precision, xla="on" if runtime.xla else "off",
+                               learning_rate=scale * config.learning_rate, scale_learning_rate=False)
+
+
+def _check_shared(data, team):
+    """Raises UserError unless each replica gets a test image, and all workers have the same data in the same order."""
+    if len(data.test_images) < team.count:
+        raise UserError(f"--test_examples: {len(data.test_images)} test images for {team.count} replicas; take at "
+                        "least one for each")
+    if team.workers == 1:
+        return
+    digest = data.digest()
+    differ = team.total(team.broadcast(digest) != digest)
+    if differ:
+        raise UserError(f"--data_dir: {int(differ)} of {team.workers} workers have other data than the chief, or in "
+                        "another order; give all the same archive, or a copy of one folder")
 
 
 def evaluate_saved(config, which="best"):

@@ -80,8 +80,7 @@ class Trainer:
     def rates(self, epoch):
         """The learning rate of each step of an epoch: float32 [its steps]."""
         steps = self.plan[epoch].first_step + np.arange(self.plan[epoch].steps)
-        scale = self.replicas.count if self.replicas and self.config.scale_learning_rate else 1
-        return scale * schedules.learning_rates(self.config, epoch, steps / self.steps)
+        return schedules.learning_rates(self.config, epoch, steps / self.steps)
 
     def train(self, batches, epoch, start, steps, totals):
         """Takes `steps` steps from step `start` of an epoch on. Returns the epoch's totals, see `Engine.run`."""

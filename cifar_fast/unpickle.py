@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 
 OPERATIONS = 500_000  # CIFAR-100's training file with its file names has about 205,000; a million take 0.5 s
 DIMENSIONS = 8
@@ -42,11 +42,6 @@ def loads(data, where):
 def array(value):
     """The NumPy array that an unpickled value stands for, None if it was never filled, or the value itself."""
     return value.array if isinstance(value, _Array) else value
-
-
-def short(text):
-    """The start of a text from outside, fit for a line of a message: no control characters."""
-    return ascii(text[:80])[1:-1] if isinstance(text, str) else "something that is no text"
 
 
 class _Refused(Exception):

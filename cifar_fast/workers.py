@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from cifar_fast.config import FREE
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 
 SLURM_PORT = 29400  # the first task's on each node; the second takes the next
 ADDRESS = r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}"
@@ -54,7 +54,7 @@ def _of_tf_config(text):
         raise UserError(f"TF_CONFIG: cluster has {', '.join(cluster)}, but only workers, and one chief, train here; "
                         f"expected {FORM}")
     for group in groups:
-        wrong = [a for a in group if not re.fullmatch(ADDRESS, str(a))] if isinstance(group, list) else [group]
+        wrong = [a for a in group if not _is_address(a)] if isinstance(group, list) else [group]
         if wrong:
             raise UserError(f"TF_CONFIG: {wrong[0]!r} is not an address, host:port; expected {FORM}")
     addresses = tuple(groups[0] + groups[1])
@@ -64,6 +64,10 @@ def _of_tf_config(text):
     if type(index) is not int or not 0 <= index < len(places):
         raise UserError(f"TF_CONFIG: task {kind!r}, {index!r} is not in the cluster; expected {FORM}")
     return Cluster(addresses, places[index], "TF_CONFIG")
+
+
+def _is_address(value):
+    return re.fullmatch(ADDRESS, str(value)) and 0 < int(value.rpartition(":")[2]) < 2**16
 
 
 def _of_slurm(variables):
@@ -102,15 +106,17 @@ def _hosts(text):
     return found
 
 
-def call_roll(cluster, config):
-    """Waits until every worker is there and trains the same: each tells the chief, on the address that TensorFlow
-    takes after, and hears from it. TensorFlow itself would wait without end for a worker that never comes.
+def call_roll(cluster, config, devices=1):
+    """Waits until every worker is there and trains the same, on as many devices: each tells the chief, on the address
+    that TensorFlow takes after, and hears from it. TensorFlow itself would wait without end for a worker that never
+    comes, or can't listen.
 
     Raises:
-      UserError: one didn't come within `config.worker_timeout` seconds, was started with other flags, or this
-        worker's address can't be used.
+      UserError: one didn't come within `config.worker_timeout` seconds, or was started with other flags, devices or
+        another precision; or this worker's address can't be used.
     """
     lines = [line for line in config.flag_lines() if line[2:].partition("=")[0] not in FREE]
+    lines.append(f"--num_devices={devices}")  # as many as there are, where the flag says 0
     deadline = time.monotonic() + config.worker_timeout
     problem = _call(cluster, lines, deadline) if cluster.index == 0 else _answer(cluster, lines, deadline)
     if problem:
@@ -121,9 +127,9 @@ def _call(cluster, lines, deadline):
     """The chief's side. Returns what is wrong, or "", as all who came are told."""
     missing, present, problem = set(range(1, len(cluster.addresses))), [], ""
     try:
-        server = socket.create_server(("", int(cluster.addresses[0].rpartition(":")[2])))
+        server = _listening(cluster)
     except OSError as error:
-        return f"{cluster.name(0)}: can't listen there ({error.strerror}); free the port, or give all workers another"
+        return _cannot_listen(cluster, error)
     with server:
         while missing and not problem:
             try:
@@ -133,8 +139,8 @@ def _call(cluster, lines, deadline):
                 index, theirs = json.loads(connection.makefile().readline())
                 different = sorted(set(lines) ^ set(theirs))
                 if different:
-                    problem = (f"{cluster.name(index)} has other flags than the chief ({' '.join(different)}); "
-                               "give all workers the same")
+                    problem = (f"{cluster.name(index)} has other flags or devices than the chief "
+                               f"({' '.join(different)}); give all workers the same")
                 missing.discard(index)
                 present.append(connection)
             except (OSError, ValueError, TypeError, IndexError):  # no worker, or not yet
@@ -149,6 +155,10 @@ def _call(cluster, lines, deadline):
 
 def _answer(cluster, lines, deadline):
     """Another worker's side: what the chief says, or that it doesn't answer."""
+    try:
+        _listening(cluster).close()
+    except OSError as error:
+        return _cannot_listen(cluster, error)
     host, _, port = cluster.addresses[0].rpartition(":")
     while True:
         try:
@@ -161,6 +171,19 @@ def _answer(cluster, lines, deadline):
                 return (f"{cluster.name(0)} did not answer worker {cluster.index} ({error}); start it, check the "
                         "address, or wait longer with --worker_timeout")
             time.sleep(0.2)
+
+
+def _listening(cluster):
+    """A server's socket on the port of this worker's own address, for IPv6, too, where the machine has it."""
+    port = int(cluster.addresses[cluster.index].rpartition(":")[2])
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
+
+
+def _cannot_listen(cluster, error):
+    return (f"{cluster.name(cluster.index)}: can't listen there ({error.strerror}); free the port, or give all workers "
+            "another")
 
 
 def outlive(cluster, seconds=10.0):
@@ -181,5 +204,5 @@ def lost(cluster, error):
     """The `UserError` for a collective that failed (a `tf.errors.OpError`): names the worker that TensorFlow names."""
     named = [int(n) for n in re.findall(r"/task:(\d+)", str(error)) if int(n) != cluster.index]
     who = cluster.name(named[0]) if named and named[0] < len(cluster.addresses) else "another worker"
-    return UserError(f"{who} is gone, or does not answer: worker {cluster.index} stops; start all workers again, and "
-                     "the run goes on from its last checkpoint")
+    return UserError(f"{who} is gone, or does not answer ({short(error.message)}): worker {cluster.index} stops; start "
+                     "all workers again, and the run goes on from its last checkpoint")

@@ -11,6 +11,7 @@ import pytest
 from cifar_fast import cli, recipes
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError
+from cifar_fast.workdir import Workdir
 
 
 def config(*arguments):
@@ -126,6 +127,15 @@ def test_bad_data_and_folders_get_one_line(kind, tmp_path, capfd):
     assert len(lines) == 1 and named in lines[0], error
     assert not marker.exists()
     assert not workdir.exists()
+
+
+def test_evaluate_takes_the_checkpoints_of_the_folder_that_it_reads(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with Workdir("runs/latest") as workdir:
+        workdir.open_config(Config(workdir="where/it/was").flag_lines(), ())
+    monkeypatch.setattr("cifar_fast.train.evaluate_saved", lambda config, which: config.workdir)
+    assert cli.main(["cifar_fast", "evaluate"]) == 0
+    assert capsys.readouterr().out == '"runs/latest"\n'
 
 
 def test_parse_raises_only_user_errors():

@@ -1,6 +1,9 @@
 """What auto comes to on each kind of hardware, and what can't run."""
+import json
+
 import pytest
 import tensorflow as tf
+import tiny
 
 from cifar_fast import devices, environment
 from cifar_fast.errors import UserError
@@ -36,6 +39,22 @@ def test_auto_on_gpus(capability, precision, monkeypatch):
     runtime = devices.resolve()
     assert (runtime.precision, runtime.xla, runtime.device) == (precision, True, "/GPU:0")
     assert runtime.reasons["device"] == "Some card"
+
+
+def test_a_cpu_that_was_asked_for_is_taken_beside_a_gpu(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    chosen, runtime = devices.decide(tiny.config(logical_cpus=1, precision="auto"))
+    assert (chosen.strategy, runtime.device, runtime.xla) == ("one_device", "/CPU:0", False)
+    assert "CPU" in runtime.reasons["device"] or "core" in runtime.reasons["device"]
+
+
+def test_workers_are_described_without_waiting_for_them(monkeypatch):
+    cluster = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    _, runtime = devices.decide(tiny.config(sync_batch_norm=True))
+    assert runtime.reasons["replicas"] == "2, each 8 of a batch of 16; worker 1 of 2, 1 here"
+    assert runtime.reasons["all-reduce"].startswith("RING")
+    assert runtime.reasons["XLA"].startswith("off (it can't hold the sums of --sync_batch_norm)")
 
 
 def test_what_is_asked_for_is_taken():

@@ -36,12 +36,14 @@ def test_the_key_is_the_seed_and_the_counter_is_id_and_block():
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_place_batch_and_compiler_leave_a_draw_alone(jit):
-    function = tf.function(lambda seed, ids: (draws.bits(seed, ids, 6), draws.uniform(seed, ids, 6),
-                                              draws.integers(seed, ids, 6, 10)), jit_compile=jit)
+    def drawn(seed, ids):
+        words = draws.bits(seed, ids, 6)
+        return words, draws.unit(words), draws.scaled(words, 10)
+
     all_ids = tf.range(1000)
     some = tf.constant([999, 3, 500])
-    for whole, part in zip((draws.bits((1, 2), all_ids, 6), draws.uniform((1, 2), all_ids, 6),
-                            draws.integers((1, 2), all_ids, 6, 10)), function(tf.constant([1, 2]), some), strict=True):
+    compiled = tf.function(drawn, jit_compile=jit)(tf.constant([1, 2]), some)
+    for whole, part in zip(drawn((1, 2), all_ids), compiled, strict=True):
         np.testing.assert_array_equal(tf.gather(whole, some), part)
     np.testing.assert_array_equal(draws.bits((1, 2), some, 3), draws.bits((1, 2), some, 6)[:, :3])
 
@@ -65,15 +67,15 @@ def test_other_seeds_ids_and_columns_draw_other_words():
 
 
 def test_distributions():
-    u = draws.uniform((4, 2), tf.range(100000), 5).numpy()
+    u = draws.unit(draws.bits((4, 2), tf.range(100000), 5)).numpy()
     assert u.min() >= 0 and u.max() < 1 and u.dtype == np.float32
     np.testing.assert_allclose(u.mean(0), 0.5, atol=0.005)
     np.testing.assert_allclose(u.var(0), 1 / 12, atol=0.003)
     np.testing.assert_allclose(np.corrcoef(u.T), np.eye(5), atol=0.015)
     for below in (1, 2, 7):
-        counts = np.bincount(draws.integers((4, 2), tf.range(20000), 1, below).numpy()[:, 0])
+        counts = np.bincount(draws.scaled(draws.bits((4, 2), tf.range(20000), 1), below).numpy()[:, 0])
         np.testing.assert_allclose(counts / 20000, 1 / below, atol=0.015)
-    whole = draws.integers((4, 2), tf.range(1000), 2, 2**31 - 1).numpy()
+    whole = draws.scaled(draws.bits((4, 2), tf.range(1000), 2), 2**31 - 1).numpy()
     assert whole.min() >= 0 and whole.max() > 2**30
 
 

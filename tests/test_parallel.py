@@ -108,11 +108,6 @@ def test_evaluation_counts_every_example_once():
     assert result.loss == pytest.approx(expected.loss, rel=1e-5)
 
 
-def test_the_learning_rate_can_follow_the_replicas():
-    plain, scaled = (tiny.make_trainer(on=2, scale_learning_rate=s).rates(0) for s in (False, True))
-    np.testing.assert_array_equal(scaled, 2 * plain)
-
-
 def test_ten_teams_one_after_another():
     for number in range(10):
         count = 2 + number % 3

@@ -3,9 +3,11 @@ import json
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from command import PATIENCE, Command, run
 
@@ -90,6 +92,41 @@ def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypat
     monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
     assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
     assert checkpoint.latest(tmp_path / "checkpoints")[2]["step"] == 1
+
+
+def test_too_large_a_batch_is_said_in_a_line(tmp_path, monkeypatch):
+    def exhausted(self, *_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nand more")
+
+    monkeypatch.setattr(train.trainer.Trainer, "train", exhausted)
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+    with pytest.raises(UserError, match="--batch_size=16: the memory of /CPU:0 does not hold it .*OOM") as error:
+        train.run(tiny.config(workdir=str(tmp_path)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_scaled_rate_belongs_to_the_run():
+    runtime = SimpleNamespace(precision="float32", xla=False, replicas=SimpleNamespace(count=4))
+    config = tiny.config(learning_rate=0.5, scale_learning_rate=True)
+    scaled = train.settled(config, runtime)
+    assert (scaled.learning_rate, scaled.scale_learning_rate, scaled.xla) == (2, False, "off")
+    assert train.settled(scaled, runtime) == scaled
+    assert train.settled(tiny.config(learning_rate=0.5), runtime).learning_rate == 0.5
+
+
+def test_workers_with_other_data_are_refused():
+    ours, theirs = tiny.data(), tiny.data()
+    order = np.random.default_rng(0).permutation(len(theirs.train_labels))
+    theirs.train_images[:], theirs.train_labels[:] = theirs.train_images[order], theirs.train_labels[order]
+
+    def team(chief):
+        return SimpleNamespace(count=2, workers=2, broadcast=lambda _: chief.digest(), total=float)
+
+    train._check_shared(ours, team(tiny.data()))
+    with pytest.raises(UserError, match="--data_dir: 1 of 2 workers have other data"):
+        train._check_shared(theirs, team(ours))
+    with pytest.raises(UserError, match="--test_examples: 1 test images for 2 replicas"):
+        train._check_shared(tiny.data(test=1), team(ours))
 
 
 PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,

@@ -1,6 +1,7 @@
 """Who the workers are, the roll call, and whole runs of two: stopped, killed, going on."""
 import json
 import signal
+import socket
 import threading
 import time
 
@@ -35,7 +36,8 @@ def test_tf_config_names_the_workers():
     "{", "[]", "7", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": [], "task": {}}',
     *(tf_config(*case)["TF_CONFIG"] for case in [
         (TWO, "worker", 2), (TWO, "worker", -1), (TWO, "worker", "0"), (TWO, "chief"), (TWO, None), (TWO, ["worker"]),
-        ({"worker": ["a"]},), ({"worker": "a:1"},), ({"worker": [3]},), ({"worker": ["a:1", "a:1"]},),
+        ({"worker": ["a"]},), ({"worker": ["a:0"]},),
+        ({"worker": ["a:65536"]},), ({"worker": "a:1"},), ({"worker": [3]},), ({"worker": ["a:1", "a:1"]},),
         ({"worker": []},), ({"chief": ["a:1", "b:1"]}, "chief"), (TWO | {"ps": ["d:4"]},)])])
 def test_a_malformed_tf_config_gets_one_line(text):
     with pytest.raises(UserError, match="^TF_CONFIG: .*expected .*cluster") as error:
@@ -67,13 +69,14 @@ def test_slurm_variables_that_do_not_fit_get_one_line(variables):
     assert workers.find(variables | {"SLURM_STEP_NUM_TASKS": "1"}) is None
 
 
-def roll_call(count, configs, present=None):
+def roll_call(count, configs, present=None, devices=(1, 1, 1)):
     """Each worker's answer, None where all is well; `present` are those that come."""
     addresses, answers = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(count)), {}
 
     def call(index):
         try:
-            workers.call_roll(workers.Cluster(addresses, index, "a test"), configs[index])
+            workers.call_roll(workers.Cluster(addresses, index, "a test"), configs[index],
+                              devices[index])
             answers[index] = None
         except UserError as error:
             answers[index] = str(error)
@@ -104,10 +107,24 @@ def test_workers_with_other_flags_do_not_begin():
     assert all("--learning_rate=0.001 --learning_rate=0.5" in answer for answer in answers.values())
 
 
+def test_nor_do_workers_with_other_devices():
+    _, answers = roll_call(2, [tiny.config()] * 2, devices=(2, 1))
+    assert all("(--num_devices=1 --num_devices=2)" in answer for answer in answers.values())
+
+
+def test_a_worker_whose_port_is_taken_says_so():
+    addresses = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(2))
+    for index in range(2):
+        with socket.create_server(("", int(addresses[index].rpartition(":")[2]))):
+            with pytest.raises(UserError, match=rf"worker {index} \({addresses[index]}.*: can't listen there"):
+                workers.call_roll(workers.Cluster(addresses, index, "a test"), tiny.config())
+
+
 def test_a_lost_worker_is_named():
     cluster = workers.Cluster(("a:1", "b:2"), 0, "a test")
     error = tf.errors.UnavailableError(None, None, "from remote target /job:worker/replica:0/task:1 while")
     assert "worker 1 (b:2) is gone" in str(workers.lost(cluster, error))
+    assert "from remote target" in str(workers.lost(cluster, error))
 
 
 @pytest.mark.parametrize("changes, gpus, variables, expected", [

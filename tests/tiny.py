@@ -1,4 +1,6 @@
 """What the tests train: a network of three units on a few random or drawn images, on one to four logical CPUs."""
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -25,7 +27,8 @@ def make_trainer(on=0, **changes):
     """on: how many replicas, each on a CPU of its own; 0 is the plain engine."""
     chosen = config(**changes)
     team = replicas.mirrored([f"/CPU:{i}" for i in range(on)]) if on else None
-    return trainer.Trainer(chosen, devices.resolve(chosen.precision, chosen.xla, team),
+    runtime = devices.resolve(chosen.precision, chosen.xla, team and team.devices)
+    return trainer.Trainer(chosen, dataclasses.replace(runtime, replicas=team),
                            data(chosen.train_examples, chosen.test_examples))
 
 
