@@ -4,6 +4,7 @@ TensorFlow is imported by the commands that need it, so that `--help` and a mist
 """
 import dataclasses
 import json
+import os
 import signal
 import sys
 import typing
@@ -45,6 +46,9 @@ def main(argv):
     except KeyboardInterrupt:
         print("cifar_fast: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
+    except BrokenPipeError:  # who read our output has left; Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except _Help as text:
         print(text)
         return 0

@@ -1,12 +1,16 @@
 """Which hardware there is, and what a run would use of it: replicas, precision, XLA, threads, each with its reason."""
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
 
 from cifar_fast import environment, layout
 from cifar_fast.errors import UserError
 from cifar_fast.replicas import Replicas, reduced_by
+
+DRIVER = Path("/proc/driver/nvidia")
+NO_GPU_BUT_DRIVER = " (no GPU visible, but an NVIDIA driver: pip install 'tensorflow[and-cuda]' brings what is missing)"
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def resolve(precision="auto", xla="auto", local=None):
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{environment.cpu_name()}, {cores} core{'s' * (cores > 1)}")
     return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, reasons={
-        "device": device + ("" if gpus else " (no GPU visible)"),
+        "device": device + ("" if gpus else NO_GPU_BUT_DRIVER if DRIVER.exists() else " (no GPU visible)"),
         "instructions": ", ".join(i for i in environment.INSTRUCTIONS if i in environment.cpu_flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",

@@ -3,6 +3,7 @@
 Each worker is a process of its own with its share of the cores, told by TF_CONFIG who the others are. Graphics cards
 are hidden from them: for several in one machine, `--strategy=mirrored` is the way.
 """
+import contextlib
 import json
 import os
 import signal
@@ -88,8 +89,9 @@ def _tell(children, number):
 
 def _copy(stream, target, mark):
     for line in stream:
-        target.write(mark + line)
-        target.flush()
+        with contextlib.suppress(OSError):  # who reads us may have left: the workers must not wait for it
+            target.write(mark + line)
+            target.flush()
 
 
 def free_ports(count):

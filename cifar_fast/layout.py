@@ -87,16 +87,19 @@ def assemble(layout, config):
                 tf.config.list_physical_devices("CPU")[0],
                 [tf.config.LogicalDeviceConfiguration() for _ in range(config.logical_cpus)])
             tf.config.set_visible_devices([], "GPU")
+        elif "GPU" in layout.devices[0]:  # TensorFlow takes the memory of all that it sees
+            tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:local], "GPU")
     except RuntimeError:
         raise UserError("--logical_cpus and --strategy must be known before TensorFlow starts its devices: "
                         "train in a process of its own") from None
     if layout.strategy == "mirrored":
         return replicas.mirrored(layout.devices)
     if layout.strategy == "multi_worker":
-        if "GPU" in layout.devices[0]:
-            tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:local], "GPU")
-        workers.call_roll(layout.cluster, config, local)
-        return replicas.multi_worker(layout.cluster, layout.devices[0])
+        workers.call_roll(layout.cluster, config, layout.devices)
+        try:
+            return replicas.multi_worker(layout.cluster, layout.devices[0])
+        except tf.errors.OpError as error:  # one that answered the call and is gone since
+            raise workers.lost(layout.cluster, error) from error
     return None
 
 

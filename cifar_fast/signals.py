@@ -1,4 +1,5 @@
 """SIGINT and SIGTERM during a run: noted first, so that it can save and leave."""
+import contextlib
 import signal
 
 
@@ -19,7 +20,10 @@ class Signals:
     def _catch(self, number, frame):
         if self.caught is None:
             self.caught = number
-            print(f"\n{signal.Signals(number).name}: saving after this call; once more to leave at once", flush=True)
+            # Ctrl-C ends a reader of our output, too, such as tee; what is noted must not be lost with the line.
+            with contextlib.suppress(OSError, RuntimeError):
+                name = signal.Signals(number).name
+                print(f"\n{name}: saving after this call; once more to leave at once", flush=True)
         elif callable(self.before[number]):
             self.before[number](number, frame)
         else:  # only now, not at the first: Python loses a signal that waits while its handler is taken away

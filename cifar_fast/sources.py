@@ -74,7 +74,7 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
         origin = f"synthetic: drawn by seed {seed}, {classes} classes"
         data = Dataset(*arrays, synthetic.class_names(classes), origin)
     else:
-        data = _from_path(name, Path(data_dir)) if data_dir else _from_tfds(name, None)
+        data = _from_path(name, Path(data_dir)) if data_dir else _from_tfds(name)
     if validation_examples:
         data = _held_out(data, validation_examples)
     return _first(data, train_examples, test_examples)
@@ -98,10 +98,8 @@ def _from_folder(name, path):
         for place in (path, path / folder):
             if (place / train[0]).is_file():
                 return _published(name, form, readers.Files(place, name))
-    # The folder of all TFDS data, that of the data set, or that of one of its versions.
-    for place in (path, path.parent, path.parent.parent):
-        if place / name in (path / name, path, path.parent) and _prepared(name, place):
-            return _from_tfds(name, place)
+    if prepared := _prepared(name, path):
+        return _from_tfds(name, prepared)
     raise UserError(f"--data_dir={path}: holds none of {readers.FORMS[name, 'python'][0]}, "
                     f"{readers.FORMS[name, 'binary'][0]}, or a TFDS folder {name} that is prepared; "
                     f"unpack {ARCHIVES[name]} from {readers.SOURCE} there")
@@ -138,15 +136,20 @@ def _dataset(name, content, origin):
                    f"{origin}, {len(train_images)} training and {len(test_images)} test images")
 
 
-def _from_tfds(name, place):
-    """Prepared data if there are some, else a download; TFDS alone would stall for minutes without a network."""
-    folder = place or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
-    if not _prepared(name, folder):
+def _from_tfds(name, prepared=None):
+    """The data of a prepared version's folder; None takes TFDS's own folder, and downloads if nothing is there, which
+    without a network would stall for minutes."""
+    folder = prepared or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    prepared = prepared or _prepared(name, folder)
+    if not prepared:
         _reachable(name)
     try:
         import tensorflow_datasets as tfds
-        builder = tfds.builder(name, data_dir=folder)
-        builder.download_and_prepare()
+        if prepared:  # whatever its version: by its name alone TFDS would get today's, and write it there
+            builder = tfds.builder_from_directory(prepared)
+        else:
+            builder = tfds.builder(name, data_dir=folder)
+            builder.download_and_prepare()
         arrays = []
         for split in ("train", "test"):
             dataset = builder.as_dataset(split=split, batch_size=1000, shuffle_files=False)
@@ -160,8 +163,18 @@ def _from_tfds(name, place):
     return _dataset(name, (*arrays, names), f"{name}: TFDS {version} in {folder} (in TFDS's own order)")
 
 
-def _prepared(name, folder):
-    return any((folder / name).glob("*/dataset_info.json"))
+def _prepared(name, path):
+    """The folder of a prepared version, or None. path: that of all TFDS data, that of the data set (of whose versions
+    the newest counts), or that of a version."""
+    path = path.absolute()
+    if path.parent.name == name and (path / "dataset_info.json").is_file():
+        return path
+    infos = (path if path.name == name else path / name).glob("*/dataset_info.json")
+    return max((info.parent for info in infos), key=_version, default=None)
+
+
+def _version(folder):
+    return [int(part) if part.isdigit() else -1 for part in folder.name.split(".")]
 
 
 def _reachable(name):

@@ -41,7 +41,8 @@ def run(config):
             return _run(dataclasses.replace(config, workdir=scratch), runtime, started)
     except tf.errors.ResourceExhaustedError as error:
         raise UserError(f"--batch_size={config.batch_size}: the memory of {runtime.device} does not hold it "
-                        f"({short(error.message)}); take a smaller batch, or --input=stream") from error
+                        f"({short(error.message)}); take --input=stream, or a smaller batch in another "
+                        "--workdir") from error
     except tf.errors.OpError as error:
         if runtime.workers == 1:
             raise

@@ -14,6 +14,7 @@ from cifar_fast.errors import UserError, short
 
 SLURM_PORT = 29400  # the first task's on each node; the second takes the next
 ADDRESS = r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}"
+MAY_DIFFER = set(FREE) - {"eval_every", "tta"}  # these two say what the workers sum, and when
 FORM = ('{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}, '
         "the index another on each")
 
@@ -106,17 +107,17 @@ def _hosts(text):
     return found
 
 
-def call_roll(cluster, config, devices=1):
-    """Waits until every worker is there and trains the same, on as many devices: each tells the chief, on the address
-    that TensorFlow takes after, and hears from it. TensorFlow itself would wait without end for a worker that never
-    comes, or can't listen.
+def call_roll(cluster, config, devices=("/CPU:0",)):
+    """Waits until every worker is there and trains the same, on devices of the same names: each tells the chief, on the
+    address that TensorFlow takes after, and hears from it. TensorFlow itself would wait without end for a worker that
+    never comes, or can't listen.
 
     Raises:
-      UserError: one didn't come within `config.worker_timeout` seconds, or was started with other flags, devices or
-        another precision; or this worker's address can't be used.
+      UserError: one didn't come within `config.worker_timeout` seconds, or was started with other flags, addresses,
+        devices or another precision; or this worker's address can't be used.
     """
-    lines = [line for line in config.flag_lines() if line[2:].partition("=")[0] not in FREE]
-    lines.append(f"--num_devices={devices}")  # as many as there are, where the flag says 0
+    lines = [line for line in config.flag_lines() if line[2:].partition("=")[0] not in MAY_DIFFER]
+    lines += [f"devices:{','.join(devices)}", f"workers:{','.join(cluster.addresses)}"]
     deadline = time.monotonic() + config.worker_timeout
     problem = _call(cluster, lines, deadline) if cluster.index == 0 else _answer(cluster, lines, deadline)
     if problem:
@@ -139,7 +140,7 @@ def _call(cluster, lines, deadline):
                 index, theirs = json.loads(connection.makefile().readline())
                 different = sorted(set(lines) ^ set(theirs))
                 if different:
-                    problem = (f"{cluster.name(index)} has other flags or devices than the chief "
+                    problem = (f"{cluster.name(index)} has other flags, devices or addresses than the chief "
                                f"({' '.join(different)}); give all workers the same")
                 missing.discard(index)
                 present.append(connection)

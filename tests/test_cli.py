@@ -1,6 +1,7 @@
 """Flags, help, and one clear line for every mistake."""
 import dataclasses
 import pickle
+import signal
 import subprocess
 import sys
 import tarfile
@@ -127,6 +128,14 @@ def test_bad_data_and_folders_get_one_line(kind, tmp_path, capfd):
     assert len(lines) == 1 and named in lines[0], error
     assert not marker.exists()
     assert not workdir.exists()
+
+
+def test_a_reader_that_leaves_is_no_error_to_speak_of():
+    command = [sys.executable, "-m", "cifar_fast", "recipes"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
 
 
 def test_evaluate_takes_the_checkpoints_of_the_folder_that_it_reads(tmp_path, monkeypatch, capsys):

@@ -26,6 +26,16 @@ def test_the_first_is_noted_and_the_second_acts_as_before(number):
         signal.signal(number, before)
 
 
+def test_a_signal_is_noted_though_nobody_reads(monkeypatch):
+    def broken(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", broken)
+    with Signals() as signals:
+        signal.raise_signal(signal.SIGTERM)
+    assert signals.caught == signal.SIGTERM
+
+
 def test_ignored_signals_stay_ignored_afterwards():
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

@@ -1,6 +1,7 @@
 """Every form that --data_dir may have, and what is left of it after the flags that cut it."""
 import hashlib
 import os
+import shutil
 import time
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_npz(names, tmp_path):
     check(sources.load("cifar10", str(tmp_path / "mine.npz")), pixels, labels)
 
 
-def test_a_prepared_tfds_folder(tmp_path):
+def test_a_prepared_tfds_folder(tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
     files, pixels, labels = content("cifar10", "binary", images=6)
     folder = write_folder(tmp_path / "raw" / "cifar-10-batches-bin", files)
@@ -76,8 +77,17 @@ def test_a_prepared_tfds_folder(tmp_path):
     finally:
         setattr(tfds.download.DownloadManager, manager, original)
     for place in ("tfds", "tfds/cifar10", f"tfds/cifar10/{builder.version}"):
-        data = sources.load("cifar10", str(tmp_path / place))
-        assert "TFDS cifar10/" in data.origin
+        monkeypatch.chdir(tmp_path / place)
+        for path in (str(tmp_path / place), "."):
+            data = sources.load("cifar10", path)
+            assert f"TFDS cifar10/{builder.version}" in data.origin
+    # Of another version: read as it is. TFDS, asked by the name, would download today's.
+    before = tmp_path / "tfds" / "cifar10" / "3.0.1"
+    shutil.copytree(tmp_path / "tfds" / "cifar10" / str(builder.version), before)
+    info = before / "dataset_info.json"
+    info.write_text(info.read_text().replace(f'"{builder.version}"', '"3.0.1"'))
+    assert "TFDS cifar10/3.0.1" in sources.load("cifar10", str(before)).origin
+    assert f"TFDS cifar10/{builder.version}" in sources.load("cifar10", str(before.parent)).origin
     assert len(data.train_images) == 30 and len(data.test_images) == 6
     # TFDS shuffles what it writes, so compare as sets.
     assert {i.tobytes() for i in data.train_images} == {i.tobytes() for i in np.concatenate(pixels[:-1])}

@@ -69,7 +69,7 @@ def test_slurm_variables_that_do_not_fit_get_one_line(variables):
     assert workers.find(variables | {"SLURM_STEP_NUM_TASKS": "1"}) is None
 
 
-def roll_call(count, configs, present=None, devices=(1, 1, 1)):
+def roll_call(count, configs, present=None, devices=(("/CPU:0",),) * 3):
     """Each worker's answer, None where all is well; `present` are those that come."""
     addresses, answers = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(count)), {}
 
@@ -105,11 +105,13 @@ def test_a_worker_that_never_comes_is_named_with_its_address():
 def test_workers_with_other_flags_do_not_begin():
     _, answers = roll_call(2, [tiny.config(), tiny.config(learning_rate=0.5)])
     assert all("--learning_rate=0.001 --learning_rate=0.5" in answer for answer in answers.values())
+    _, answers = roll_call(2, [tiny.config(), tiny.config(eval_every=2)])  # a run may go on with another, not workers
+    assert all("--eval_every=1 --eval_every=2" in answer for answer in answers.values())
 
 
 def test_nor_do_workers_with_other_devices():
-    _, answers = roll_call(2, [tiny.config()] * 2, devices=(2, 1))
-    assert all("(--num_devices=1 --num_devices=2)" in answer for answer in answers.values())
+    _, answers = roll_call(2, [tiny.config()] * 2, devices=(("/GPU:0", "/GPU:1"), ("/GPU:0",)))
+    assert all("(devices:/GPU:0 devices:/GPU:0,/GPU:1)" in answer for answer in answers.values())
 
 
 def test_a_worker_whose_port_is_taken_says_so():
