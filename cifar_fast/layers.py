@@ -128,14 +128,15 @@ def _elu_gradient(outputs, by_outputs):
 def _rounded(numbers, dtype):
     """float32 → a float dtype, to the nearest and ties to even.
 
-    To bfloat16 by integers: XLA's own way on CPUs, which asks of each number whether it is NaN, takes as long as the
-    whole gradient. Infinities and NaNs stay what they are, but for a NaN of which only the lower bits say so, and
-    those come of no arithmetic.
+    To bfloat16 by integers: XLA's own way on CPUs takes as long as the whole gradient. Infinities and NaNs stay such;
+    a NaN must be looked for, since that of NVIDIA's arithmetic, 0x7FFFFFFF, would be rounded to minus zero.
     """
     if dtype != tf.bfloat16:
         return tf.cast(numbers, dtype)
     bits = tf.bitcast(numbers, tf.uint32)
-    return tf.bitcast(tf.cast(_shift(bits + 0x7FFF + (_shift(bits, 16) & 1), 16), tf.uint16), tf.bfloat16)
+    upper = _shift(bits + 0x7FFF + (_shift(bits, 16) & 1), 16)
+    upper = tf.where(tf.math.is_nan(numbers), tf.constant(0x7FC0, tf.uint32), upper)
+    return tf.bitcast(tf.cast(upper, tf.uint16), tf.bfloat16)
 
 
 class Dropout(keras.layers.Layer):
