@@ -2,29 +2,31 @@
 
     python -m benchmarks.epoch_time --data_dir=PATH --out=epoch_time.json --picture=epoch_time.png
 
-Each contestant is a process of its own (see `turns`); they take turns of a part of an epoch, A B A B, on the same
-data. Peers run as their users run them, and again with the environment switches that ours sets. The first step,
-which compiles, is reported apart.
+Each contestant is a process of its own (see `turns`) on one device; those of a batch size take turns of a part of an
+epoch, A B A B, on the same data. Peers run as their users run them, and again with the environment switches that ours
+sets. The first step, which compiles, is reported apart; what does not start is named and left out.
 """
 import statistics
+import sys
 
 from absl import app, flags
 
 from benchmarks import harness
 from benchmarks.peers import PEERS
-from benchmarks.turns import Contestant
+from benchmarks.turns import Contestant, paced
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", "cifar10", "cifar10, cifar100 or synthetic")
 flags.DEFINE_string("data_dir", None, "as for cifar_fast train; not needed for synthetic")
-flags.DEFINE_list("batch_sizes", ["32", "128"], "images a step; ours and Keras's fit run at each")
+flags.DEFINE_list("batch_sizes", ["32", "128"], "images a step; all but original run at each")
 flags.DEFINE_list("precisions", ["auto"], "ours: auto, float32, bfloat16, float16")
 flags.DEFINE_list("xla", ["auto"], "ours: auto, on, off")
 flags.DEFINE_list("inputs", ["auto"], "ours: auto, resident, stream")
 flags.DEFINE_list("peers", PEERS,
                   "original (ImageDataGenerator and fit, batch 32), keras (tf.data, layers and fit), keras_mixed (the "
-                  "same in mixed_bfloat16), pytorch (eager and compiled; where installed), pytorch_mixed (the same "
-                  "with bfloat16 autocast); leave the mixed ones out on a processor that only emulates bfloat16")
+                  "same in mixed precision: bfloat16, float16 on GPUs that lack it), pytorch (eager and compiled; "
+                  "where installed), pytorch_mixed (the same with autocast); leave the mixed ones out on a processor "
+                  "that only emulates bfloat16")
 flags.register_validator("peers", lambda names: set(names) <= set(PEERS), f"expected some of {', '.join(PEERS)}")
 flags.DEFINE_bool("switches", True, "run the TensorFlow peers again with the environment switches that ours sets")
 flags.DEFINE_float("fraction", 0.02, "part of an epoch that a turn takes", lower_bound=1e-4, upper_bound=1)
@@ -36,7 +38,7 @@ EPOCH = 50_000  # images
 AS_USERS_DO = {"TF_ENABLE_ONEDNN_OPTS": None}
 SWITCHED = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 SEED = {"rotation_range": 30, "width_shift_range": 0.1, "height_shift_range": 0.1, "horizontal_flip": "true",
-        "vertical_flip": "true", "test_examples": 100}
+        "vertical_flip": "true", "test_examples": 100, "strategy": "one_device"}
 
 
 def contestants():
@@ -54,7 +56,7 @@ def contestants():
         if "original" in FLAGS.peers:
             yield f"original{mark}", "original", data | {"batch_size": 32}, environment
         for size in map(int, FLAGS.batch_sizes):
-            for peer, policy in (("keras", "float32"), ("keras_mixed", "mixed_bfloat16")):
+            for peer, policy in (("keras", "float32"), ("keras_mixed", "mixed")):
                 if peer in FLAGS.peers:
                     yield f"{peer}{mark}", "keras_fit", data | {"batch_size": size, "policy": policy}, environment
     if "torch" in harness.versions():
@@ -67,13 +69,40 @@ def contestants():
 
 
 def main(_):
-    running = [Contestant(name, f"benchmarks.peers.{module}", settings, environment)
-               for name, module, settings, environment in contestants()]
+    results, ratios, left_out, asked = [], [], [], list(contestants())
+    for size in dict.fromkeys(settings["batch_size"] for *_, settings, _ in asked):
+        # One size at a time: all at once might not fit into the memory.
+        running = []
+        for name, module, settings, environment in asked:
+            if settings["batch_size"] == size:
+                try:
+                    running.append(Contestant(name, f"benchmarks.peers.{module}", settings, environment))
+                except RuntimeError as error:
+                    left_out.append(f"{name}, {_label(settings)}: {str(error).splitlines()[-1]}")
+                    print(f"left out: {left_out[-1]}", flush=True)
+        if running:
+            more = measure(running)
+            results, ratios = results + more[0], ratios + more[1]
+    if not results:
+        sys.exit("epoch_time: nothing started")
+    print(harness.table(results, ratios))
+    for entry in results:
+        print(f"{entry['name']:<22} batch {entry['settings']['batch_size']:>4}: "
+              f"{entry['seconds_per_epoch']['median']:7.1f} s an epoch, first step after "
+              f"{entry['startup_seconds']:.0f} s, {entry['peak_memory_mib']} MiB")
+    if FLAGS.out:
+        harness.write(FLAGS.out, "epoch_time", results, ratios, fraction=FLAGS.fraction, left_out=left_out)
+    if FLAGS.picture:
+        harness.bar_chart(FLAGS.picture, results, "Training the 2020 network")
+
+
+def measure(running):
+    """Lets contestants of one batch size take turns, and ends them. Returns a record's results and ratios."""
     labels = {id(c): f"{c.name}, {_label(c.settings)}" for c in running}
     turns = {}
     for contestant in running:
         steps = max(3, round(EPOCH * FLAGS.fraction / contestant.settings["batch_size"]))
-        turns[labels[id(contestant)]] = lambda c=contestant, n=steps: c.turn(n)
+        turns[labels[id(contestant)]] = paced(contestant, steps)
     rates = harness.interleave(turns, FLAGS.repeats)
     results = []
     for contestant in running:
@@ -85,26 +114,16 @@ def main(_):
             first_step_seconds=contestant.about.get("first_step_seconds"),
             peak_memory_mib=contestant.peak_memory_mib(), environment=contestant.environment))
         contestant.close()
-    ratios = _ratios(running, labels, rates)
-    print(harness.table(results, ratios))
-    for entry in results:
-        print(f"{entry['name']:<22} batch {entry['settings']['batch_size']:>4}: "
-              f"{entry['seconds_per_epoch']['median']:7.1f} s an epoch, first step after "
-              f"{entry['startup_seconds']:.0f} s, {entry['peak_memory_mib']} MiB")
-    if FLAGS.out:
-        harness.write(FLAGS.out, "epoch_time", results, ratios, fraction=FLAGS.fraction)
-    if FLAGS.picture:
-        harness.bar_chart(FLAGS.picture, results, "Training the 2020 network")
+    return results, _ratios(running, labels, rates)
 
 
 def _ratios(running, labels, rates):
-    """Ours over each peer: at the peer's batch size, and of PyTorch the best mode of all against our best."""
+    """Ours over each peer, and of PyTorch the best mode of all against our best."""
     ratios = []
     ours = [c for c in running if c.name == "cifar_fast"]
     for peer in running:
         for mine in ours:
-            same_size = peer.settings["batch_size"] == mine.settings["batch_size"]
-            if same_size and peer.name not in ("cifar_fast", "pytorch"):
+            if peer.name not in ("cifar_fast", "pytorch"):
                 ratios.append(_ratio(mine, peer, labels, rates))
     torch = [c for c in running if c.name == "pytorch"]
     if torch and ours:

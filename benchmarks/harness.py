@@ -122,7 +122,8 @@ def command():
     main = sys.modules["__main__"]
     module = getattr(main, "__spec__", None)
     program = f"-m {module.name}" if module else sys.argv[0]
-    words = ["--data_dir=DATA" if word.startswith("--data_dir=") else word for word in sys.argv[1:]]
+    words = ["--data_dir=DATA" if word.startswith("--data_dir=") else "DATA" if before == "--data_dir" else word
+             for before, word in zip(sys.argv, sys.argv[1:], strict=False)]
     return " ".join(["python", program, *map(shlex.quote, words)])
 
 

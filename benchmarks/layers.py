@@ -54,7 +54,7 @@ VARIANTS = {
 
 def main(_):
     config = Config(dataset="synthetic", batch_size=FLAGS.batch_size, precision=FLAGS.precision,
-                    train_examples=max(4000, 2 * FLAGS.batch_size), test_examples=100)
+                    train_examples=max(4000, FLAGS.steps * FLAGS.batch_size), test_examples=100)
     data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
     turns = {}
     for name, (resnet.BatchNormalization, resnet.Dropout, resnet.ACTIVATIONS["relu"], blur, _) in VARIANTS.items():
@@ -72,8 +72,9 @@ def main(_):
 
 def _turn(ours):
     def turn():
+        batches = ours.batches(0)
         begin = time.perf_counter()
-        ours.train(ours.batches(0), 0, 0, FLAGS.steps, np.zeros(3, np.float32))
+        ours.train(batches, 0, 0, FLAGS.steps, np.zeros(3, np.float32))
         return FLAGS.steps * FLAGS.batch_size, time.perf_counter() - begin
     return turn
 

@@ -21,6 +21,8 @@ from cifar_fast import files
 from cifar_fast.errors import UserError
 
 EPOCH = 50_000  # images
+AUGMENTED = ["--rotation_range=30", "--width_shift_range=0.1", "--height_shift_range=0.1", "--horizontal_flip",
+             "--vertical_flip"]
 ORIGINAL = {"name": "2020: ImageDataGenerator and fit, a Colab GPU, as reported", "seconds": 43.0, "batch": 32}
 
 
@@ -43,7 +45,7 @@ def commands(values):
         "epoch_time": [*data, f"--batch_sizes={','.join(values.batch_sizes)}", f"--peers={','.join(values.peers)}",
                        "--noswitches", f"--fraction={values.fraction}", turns],
         "input_pipeline": [*data, f"--batch_size={largest}", turns],
-        "step_breakdown": [*data, f"--batch_size={largest}"],
+        "step_breakdown": [*data, f"--batch_size={largest}", *AUGMENTED],
         "augment": ["--batch_sizes=512", "--image_sizes=32", turns]}
 
 
@@ -59,9 +61,11 @@ def run(name, arguments, folder):
     return json.loads(record.read_text(encoding="utf-8")), None
 
 
-def device(record):
-    """What the record was made on: its GPUs if it saw any, else the processor."""
-    machine = record["machine"]
+def device(records):
+    """What the records were made on: the GPUs if any saw some (the parents of `turns` do not look), or the processor.
+
+    records: those of one machine, at least one."""
+    machine = max((record["machine"] for record in records), key=lambda machine: len(machine["devices"]))
     gpus = machine["devices"][1:]
     return " + ".join(gpus) if gpus else f"{machine['cpu']}, {machine['cores']} cores"
 
@@ -69,7 +73,7 @@ def device(record):
 def page(records, failures=()):
     """The page as Markdown. records: {benchmark: record}, at least one; failures: {benchmark: its last line}."""
     some = next(iter(records.values()))
-    lines = [f"# cifar_fast on {device(some)}", ""]
+    lines = [f"# cifar_fast on {device(records.values())}", ""]
     lines += [part for name, write in SECTIONS.items() if name in records for part in (*write(records[name]), "")]
     lines += [f"**{name} failed** ({line})" for name, line in dict(failures).items()]
     versions = ", ".join(f"{name} {version}" for name, version in some["versions"].items())
@@ -88,8 +92,10 @@ def epochs(record):
 
 
 def _epoch_time(record):
-    yield "The network of the 2020 report (12 units, 1.57 million parameters, dropout, all augmentation), an epoch of"
-    yield "50,000 images; all but the line of 2020 measured in turns in one run, medians.\n"
+    yield "The network of the 2020 report (12 units, 1.57 million parameters, dropout, all augmentation; PyTorch only"
+    yield "mirrors), an epoch of 50,000 images on one device; all but the line of 2020 measured, those of a batch size"
+    yield "in turns, medians.\n"
+    yield from (f"Left out, since it did not start: {line}\n" for line in record.get("left_out", ()))
     yield "| | settings | images/s | s an epoch | beside 43 s |\n|---|---|---|---|---|"
     for name, settings, rate, seconds in epochs(record):
         shown = f"**{name}**" if name == "cifar_fast" else name
@@ -144,8 +150,10 @@ def _range(entry):
     return f"{median} × | {low}–{high}"
 
 
-def picture(record):
-    """The seconds an epoch as bars, bytes of a PNG; ours are dark, the reported one is hatched."""
+def picture(record, title):
+    """The seconds an epoch as bars, bytes of a PNG; ours are dark, the reported one is hatched.
+
+    record: `epoch_time`'s."""
     from matplotlib.figure import Figure
 
     rows = epochs(record)[::-1]
@@ -159,7 +167,7 @@ def picture(record):
     axis.set_yticks(range(len(rows)), [name if name == ORIGINAL["name"] else f"{name}, {_said(settings)}"
                                        for name, settings, _, _ in rows], fontsize=8)
     axis.set_xlabel("seconds an epoch of 50,000 images")
-    axis.set_title(f"cifar_fast on {device(record)}", loc="left")
+    axis.set_title(title, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0.15)
     image = io.BytesIO()
@@ -186,7 +194,8 @@ def build(values):
         raise UserError("no benchmark came to its end; the first said: " + next(iter(failures.values())))
     files.write_atomic(folder / "report.md", page(records, failures).encode())
     if "epoch_time" in records:
-        files.write_atomic(folder / "report.png", picture(records["epoch_time"]))
+        title = f"cifar_fast on {device(records.values())}"
+        files.write_atomic(folder / "report.png", picture(records["epoch_time"], title))
     print(f"\nwrote {folder / 'report.md'}")
     return 1 if failures else 0
 

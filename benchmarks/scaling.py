@@ -12,7 +12,7 @@ import io
 from absl import app, flags
 
 from benchmarks import harness
-from benchmarks.turns import Contestant
+from benchmarks.turns import Contestant, paced
 from cifar_fast import files
 
 FLAGS = flags.FLAGS
@@ -45,7 +45,7 @@ def points():
         for count in [0, *map(int, FLAGS.replicas)]:
             where = {"strategy": "mirrored", "num_devices": count} if count else {"strategy": "one_device"}
             where |= {"logical_cpus": count} if count and FLAGS.logical_cpus else {}
-            size = {"train_examples": 4 * batch(count)} if FLAGS.dataset == "synthetic" else {}
+            size = {"train_examples": 4 * batch(count)} if FLAGS.dataset == "synthetic" and FLAGS.logical_cpus else {}
             yield kind, count, common | where | size | {"batch_size": batch(count)}
 
 
@@ -53,9 +53,16 @@ def main(_):
     running, turns = {}, {}
     for kind, count, settings in points():
         name = f"{kind}, {f'{count} replicas' if count else 'one device'}"
-        running[name] = kind, count, Contestant(name, "benchmarks.peers.replicas", settings)
+        try:
+            contestant = Contestant(name, "benchmarks.peers.replicas", settings)
+        except RuntimeError as error:  # such as more replicas than there are GPUs
+            if not count:
+                raise
+            print(f"left out: {name}: {str(error).splitlines()[-1]}", flush=True)
+            continue
+        running[name] = kind, count, contestant
         steps = max(2, round(EPOCH * FLAGS.fraction / settings["batch_size"]))
-        turns[name] = lambda c=running[name][2], n=steps: c.turn(n)
+        turns[name] = paced(contestant, steps)
     rates = harness.interleave(turns, FLAGS.repeats)
     results, ratios = [], []
     for name, (kind, count, contestant) in running.items():

@@ -46,7 +46,7 @@ def main(_):
     results, paces = [], {}
     for name, column in (("by the clock", 1), ("of the processor", 2)):
         seconds = [after[column] - before[column] for before, after in zip(samples[:-1], samples[1:], strict=True)]
-        early, last = seconds[19:60], seconds[late - 1:]
+        early, last = seconds[19:59], seconds[late - 1:]
         paces[name] = statistics.median(last), statistics.quantiles(early, n=4)
         results.append({"name": f"seconds an epoch {name}", "quartiles of epochs 20 to 60": paces[name][1],
                         "epochs 20 to 60": harness.summary(early),

@@ -32,12 +32,14 @@ def main(arguments):
         return
     _, values = cli.parse(["train", *(a for a in arguments if not a.startswith(("--out=", "--picture=")))])
     config = cli.config_of(values)
+    if config.image_sizes or config.crop_size:
+        raise UserError("--image_sizes and --crop_size: a step is taken apart on whole images; leave them out")
     runtime = devices.resolve(config.precision, config.xla)
     ours = trainer.Trainer(config, runtime, trainer.load_data(config))
     size = ours.data.train_images.shape[1]
     seconds = _parts(ours, config.batch_size)
     dtype = tf.as_dtype(runtime.precision)
-    peak = max(_matrix_rate(n, dtype) for n in (1024, 2048, 4096))
+    peak = max(_matrix_rate(n, dtype) for n in (1024, 2048, 4096, *[8192, 16384] * ("GPU" in runtime.device)))
     convolutions = _convolution_seconds(config, size, dtype)
     done = flops.training(config.units, config.filters, len(ours.data.class_names), size) * config.batch_size
     step = seconds["step"]
@@ -86,15 +88,16 @@ def _parts(ours, batch_size):
         state["start"] += count
 
     programs = {
-        "gather and augment": (lambda: engine.prepare.gathered(*data, indices, tf.constant(1)).images.numpy(), 1),
-        "forward": (lambda: forward(batch.images, tf.constant(0)).numpy(), 1),
-        "forward and backward": (lambda: [g.numpy() for g in gradients(batch.images, tf.constant(0))][0], 1),
+        "gather and augment": (lambda: engine.prepare.gathered(*data, indices, tf.constant(1)), 1),
+        "forward": (lambda: forward(batch.images, tf.constant(0)), 1),
+        "forward and backward": (lambda: gradients(batch.images, tf.constant(0)), 1),
         "step": (steps, 4)}
     times = {name: [] for name in programs}
     for turn in range(REPEATS + 1):
         for name, (program, count) in programs.items():
             begin = time.perf_counter()
             program()
+            tf.test.experimental.sync_devices()
             if turn:
                 times[name].append((time.perf_counter() - begin) / count)
     medians = {name: statistics.median(values) for name, values in times.items()}
@@ -106,20 +109,21 @@ def _parts(ours, batch_size):
 
 def _best(program, repeats=5):
     """The shortest of some runs, in seconds: what the machine can do when nothing disturbs it."""
-    program()
     times = []
-    for _ in range(repeats):
+    for turn in range(repeats + 1):
         begin = time.perf_counter()
         program()
-        times.append(time.perf_counter() - begin)
+        tf.test.experimental.sync_devices()
+        if turn:
+            times.append(time.perf_counter() - begin)
     return min(times)
 
 
 def _matrix_rate(n, dtype):
     """FLOP/s of an n × n × n matrix product."""
     a = tf.cast(tf.random.stateless_normal([n, n], [0, 1]), dtype)
-    product = tf.function(lambda: tf.linalg.matmul(a, a)[0, 0])
-    return 2 * n**3 / _best(lambda: product().numpy())
+    product = tf.function(lambda: tf.linalg.matmul(a, a))
+    return 2 * n**3 / _best(product)
 
 
 def _convolution_seconds(config, size, dtype):

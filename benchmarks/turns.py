@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 
+LEAST = 1.0  # seconds that a turn takes
+
 
 class Contestant:
     """A child process that trains on command.
@@ -57,6 +59,17 @@ class Contestant:
                 return json.loads(line[len(MARK):])
         self.errors.seek(0)
         raise RuntimeError(f"{self.name} ended: {self.errors.read()[-2000:]}")
+
+
+def paced(contestant, steps, seconds=LEAST):
+    """A contestant's turns for `harness.interleave`: of so many steps, or of as many more as take the seconds, by what
+    the turns before took. Short turns would measure how a call begins and ends."""
+    def turn():
+        nonlocal steps
+        images, taken = contestant.turn(steps)
+        steps = max(steps, round(steps * seconds / taken))
+        return images, taken
+    return turn
 
 
 MARK = "@turn "

@@ -10,8 +10,9 @@ from cifar_fast import sources
 
 
 def make(settings):
-    """settings: dataset, data_dir (optional), batch_size, policy (a Keras dtype policy's name)."""
-    keras.mixed_precision.set_global_policy(settings["policy"])
+    """settings: dataset, data_dir (optional), batch_size, policy (a Keras dtype policy's name, or "mixed")."""
+    policy = _mixed() if settings["policy"] == "mixed" else settings["policy"]
+    keras.mixed_precision.set_global_policy(policy)
     data = sources.load(settings["dataset"], settings.get("data_dir"))
     images, size = data.train_images, settings["batch_size"]
     mean, deviation = float(images.mean()), float(images.std())
@@ -34,7 +35,15 @@ def make(settings):
         return count * size, clock.seconds(count)
 
     steps(2)
-    return {"settings": {}}, steps
+    return {"settings": {"policy": policy}}, steps
+
+
+def _mixed():
+    """The policy of two bytes that the device computes in: GPUs before compute capability 8 have no bfloat16."""
+    for gpu in tf.config.list_physical_devices("GPU")[:1]:
+        if tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) < (8, 0):
+            return "mixed_float16"
+    return "mixed_bfloat16"
 
 
 if __name__ == "__main__":

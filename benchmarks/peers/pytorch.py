@@ -1,5 +1,5 @@
-"""The same network and step in PyTorch: channels_last, eager or compiled, float32 or bfloat16 autocast, on the GPU
-where torch sees one.
+"""The same network and step in PyTorch: channels_last, eager or compiled, float32 or autocast to bfloat16 (to float16
+on GPUs that lack it), on the GPU where torch sees one.
 
 Its images lie in the device's memory and are only flipped and gathered, so what is compared is the training step;
 whatever augmentation a PyTorch user adds comes on top.
@@ -48,12 +48,16 @@ def make(settings):
     """settings: dataset, data_dir (optional), batch_size, compiled (bool), autocast (bool)."""
     data, size = sources.load(settings["dataset"], settings.get("data_dir")), settings["batch_size"]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = True  # all batches have one shape
     images = torch.from_numpy(data.train_images).to(device).permute(0, 3, 1, 2).float()
     images = ((images - images.mean()) / images.std()).contiguous(memory_format=torch.channels_last)
     labels = torch.from_numpy(data.train_labels).to(device).long()
     model = network(len(data.class_names)).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7, weight_decay=2e-6)
     forward = torch.compile(model) if settings["compiled"] else model
+    bfloat16 = device.type == "cpu" or torch.cuda.get_device_capability() >= (8, 0)
+    autocast = torch.autocast(device.type, torch.bfloat16 if bfloat16 else torch.float16, enabled=settings["autocast"])
+    scaler = torch.amp.GradScaler(device.type, enabled=settings["autocast"] and not bfloat16)
 
     def steps(count):
         begin = time.perf_counter()
@@ -62,12 +66,13 @@ def make(settings):
             batch = images[indices]
             if torch.rand(()) < 0.5:
                 batch = batch.flip(3)
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings["autocast"]):
+            with autocast:
                 logits = forward(batch.contiguous(memory_format=torch.channels_last))
             loss = functional.cross_entropy(logits.float(), labels[indices])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
         if device.type == "cuda":
             torch.cuda.synchronize()
         return count * size, time.perf_counter() - begin

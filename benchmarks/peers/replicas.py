@@ -19,7 +19,10 @@ def reduction(trainer):
     if team is None:
         return {"all_reduce_seconds": 0.0, "gradient_bytes": 0}
     numbers = trainer.model.count_params() + 3
-    vectors = [tf.fill([numbers], 1e-3) for _ in team.devices]
+    vectors = []
+    for device in team.devices:
+        with tf.device(device):
+            vectors.append(tf.fill([numbers], 1e-3))
 
     @tf.function
     def sums():
