@@ -66,9 +66,10 @@ def decide(config):
         reasons["all-reduce"] = f"{reduced_by(chosen.devices[0])}, one of all gradients a step, in {precision}"
         statistics = "of all replicas" if synced else "of each replica's share"
         reasons["normalization"] = f"batch statistics {statistics}"
+    reasons |= runtime.reasons
     if synced:
-        runtime.reasons["XLA"] = _xla_state(False, "it can't hold the sums of --sync_batch_norm")
-    return chosen, dataclasses.replace(runtime, reasons=reasons | runtime.reasons)
+        reasons["XLA"] = _xla_state(False, "it can't hold the sums of --sync_batch_norm")
+    return chosen, dataclasses.replace(runtime, reasons=reasons)
 
 
 def resolve(precision="auto", xla="auto", local=None):
@@ -82,7 +83,7 @@ def resolve(precision="auto", xla="auto", local=None):
     """
     gpus = [] if local and "CPU" in local[0] else tf.config.list_physical_devices("GPU")
     onednn = _onednn()
-    cores, count = environment.usable_cores(), len(local or "1")
+    cores, count = environment.usable_cores(), len(local) if local else 1
     if not gpus and count == 1:
         _set_threads(cores)
     chosen, why = _auto_precision(gpus, onednn) if precision == "auto" else (precision, "asked for")

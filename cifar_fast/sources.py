@@ -15,7 +15,7 @@ from cifar_fast import npz, readers, synthetic
 from cifar_fast.errors import UserError, short
 
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
-SAMPLE = 500  # every so manieth image counts in a digest
+SAMPLE = 500  # of so many images one counts in a digest
 HOST, PROBE_SECONDS = "www.cs.toronto.edu", 8
 CLASSES = {
     "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
