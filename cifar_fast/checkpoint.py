@@ -14,7 +14,7 @@ import ml_dtypes  # noqa: F401  makes bfloat16 known to NumPy
 import numpy as np
 
 from cifar_fast import files
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 
 MAGIC = b"cifar_fast checkpoint 1\n"
 DIGEST_BYTES = hashlib.sha256().digest_size
@@ -109,10 +109,13 @@ def load_last(folder):
 def load(path):
     """(arrays, meta), bit for bit as saved. Raises CheckpointError for anything but a whole file."""
     try:
-        data = Path(path).read_bytes()
+        data = files.read_plain(path)
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
-    return decoded(data, path)
+    arrays, meta = decoded(data, path)
+    if not isinstance(meta, dict):
+        raise CheckpointError(f"{path}: not a checkpoint of a run, it has no named numbers")
+    return arrays, meta
 
 
 def decoded(data, path):
@@ -128,7 +131,7 @@ def decoded(data, path):
     # The checksum proves the file whole, not well meant: whoever made it by hand gets a line, too.
     except (ValueError, KeyError, TypeError, AttributeError, struct.error, OverflowError,
             RecursionError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint of this program ({error})") from error
+        raise CheckpointError(f"{path}: not a checkpoint of this program ({short(str(error))})") from error
 
 
 def _parse(body):

@@ -28,8 +28,10 @@ DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFIN
 GROUPS = ("data", "augmentation", "network", "optimizer", "training", "replicas", "engine")
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 PLACES = ("workdir", "data_dir", "precision", "xla", "tta")  # what evaluate takes beside the flags of the run itself
-USED = {"train": FIELDS, "evaluate": (*PLACES, "which"), "augment": (*FIELDS, "out"), "launch": ("workers",),
-        "recipes": (), "devices": ("precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size")}
+FILES = ("flagfile", "recipe")
+USED = {"train": (*FILES, *FIELDS), "evaluate": (*FILES, *PLACES, "which"), "augment": (*FILES, *FIELDS, "out"),
+        "launch": ("workers",), "recipes": (),
+        "devices": (*FILES, "precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size")}
 
 
 def main(argv):
@@ -71,7 +73,7 @@ def parse(arguments):
         raise UserError(f"unknown command {command!r}: expected one of {', '.join(COMMANDS)}; see cifar_fast --help")
     if any(a in ("--help", "-h", "--helpfull") for a in rest):
         raise _Help(_help(command))
-    for name in (*FIELDS, "which", "out", "workers"):
+    for name in (*FILES, *FIELDS, "which", "out", "workers"):
         if name not in USED[command] and _given(rest) & {name, f"no{name}"}:
             raise UserError(f"--{name}: {command} has no use for it; see cifar_fast {command} --help")
     values = define()
@@ -198,14 +200,14 @@ def _help(command):
                   "usage: cifar_fast COMMAND [--flag=value ...]", "", "commands:"]
         lines += [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
         lines += ["", "cifar_fast COMMAND --help shows a command's flags; the first to know:"]
-        shown = ("dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed", "precision")
+        shown = (*FILES, "dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed", "precision")
     else:
         lines += [f"cifar_fast {command}: {COMMANDS[command]}"]
         shown = USED[command]
         lines += _flag_help("which", "best", "which checkpoint: best or last") if command == "evaluate" else []
         lines += _flag_help("workers", 2, "how many processes") if command == "launch" else []
         lines += _flag_help("out", "augmentation.png", "the picture to write") if command == "augment" else []
-    if shown != ():
+    if "recipe" in shown:
         lines += _flag_help("flagfile", None, "read flags from a file; flags given beside it win")
         lines += _flag_help("recipe", None, "a flagfile by name, see cifar_fast recipes")
     for group in GROUPS:

@@ -130,9 +130,9 @@ class Config:
     checkpoint_every: float = option(300.0, "seconds between checkpoints within an epoch (each epoch's end has one)",
                                      low=0)
 
-    prune: float = option(0.0, "share of the images left out of an epoch: drawn from those with the lowest last loss, "
-                          "the drawn ones' like weighted up (InfoBatch, Qin et al., 2024, arXiv:2303.04947)", low=0,
-                          high=0.9)
+    prune: float = option(0.0, "share of the images left out of an epoch, drawn from those with the lowest last "
+                          "loss; those of them that stay count for more (InfoBatch, Qin et al., 2024, "
+                          "arXiv:2303.04947)", low=0, high=0.9)
     prune_easy: float = option(0.7, "share of the images, by their last loss, that --prune draws from", low=0, high=1)
     prune_first: int = option(2, "epochs at the start that leave nothing out", low=1)
     prune_last: int = option(1, "epochs at the end that leave nothing out", low=0)
@@ -164,7 +164,7 @@ class Config:
                       "off for CPUs", choices=("auto", "on", "off"), group="engine")
     input: str = option("auto", "keep the data set on the device, or stream batches to it",
                         choices=("auto", "resident", "stream"), group="engine")
-    steps_per_call: int = option(0, "training steps a call of the compiled program; 0: as many as take some "
+    steps_per_call: int = option(0, "training steps a call of the compiled program; 0: as many as take about two "
                                  "seconds", low=0, group="engine")
 
     def __post_init__(self):

@@ -1,5 +1,6 @@
 """Writing files so that a reader sees the old content or the new, never half of it, whatever stops it."""
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -46,6 +47,14 @@ def append(path, data):
             file.flush()
             os.fsync(file.fileno())
         _sync_folder(path.parent)
+
+
+def read_plain(path):
+    """The bytes of a plain file. Raises OSError, also for what is none: a pipe would be waited for without end."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return path.read_bytes()
 
 
 def write_json(path, value):

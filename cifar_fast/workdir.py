@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from cifar_fast import files
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 
 CHECKSUM = b"# sha256 of the lines above: "
 
@@ -40,7 +40,7 @@ class Workdir:
         a lost or changed line would evaluate another network, or the same one on other data."""
         config = Path(path) / "config.flags"
         try:
-            text = config.read_bytes()
+            text = files.read_plain(config)
         except OSError as error:
             raise UserError(f"--workdir={path}: no run to read there, {config}: {error.strerror}; "
                             "name the folder of a run") from error
@@ -48,14 +48,15 @@ class Workdir:
         if digest != _digest(body):
             raise UserError(f"{config}: damaged, edited or of another version, its checksum does not fit; restore it "
                             "from a copy, or start in another --workdir")
-        return [line for line in body.decode().splitlines() if line.startswith("--")]
+        return [line for line in body.decode(errors="backslashreplace").splitlines() if line.startswith("--")]
 
     def __enter__(self):
         folders = self.path, self.checkpoints, self.plots
         try:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            # A link there might lead to any file, which would be overwritten.
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise UserError(f"--workdir={self.path}: can't be written ({error.strerror}: {error.filename}); "
                             "name a folder that can") from error
@@ -81,7 +82,7 @@ class Workdir:
         """
         if self.config.exists():
             before, now = _by_name(self.read_config(self.path)), _by_name(lines)
-            different = [f"--{name}: {before.get(name, 'unset')} there, {now.get(name, 'unset')} now"
+            different = [f"--{short(name)}: {short(before.get(name, 'unset'))} there, {now.get(name, 'unset')} now"
                          for name in sorted(before.keys() | now.keys())
                          if name not in free and before.get(name) != now.get(name)]
             if different:
@@ -141,7 +142,7 @@ def peak_memory_mib():
 def _holder(data):
     try:
         lock = json.loads(data)
-        return f"process {lock['pid']} on {lock['host']} (since {lock['started']})"
+        return "process {} on {} (since {})".format(*(short(str(lock[key])) for key in ("pid", "host", "started")))
     except (ValueError, KeyError, TypeError):  # only just taken, or someone else wrote there
         return "another process"
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import pytest
 
 from cifar_fast import files
 from cifar_fast.errors import UserError
-from cifar_fast.workdir import Workdir, peak_memory_mib
+from cifar_fast.workdir import CHECKSUM, Workdir, peak_memory_mib
 
 LINES = ["--dataset=cifar10", "--seed=1", "--workdir=a=b"]
 HOLD = """
@@ -45,6 +46,27 @@ def test_a_second_run_is_refused_and_a_dead_ones_lock_taken_over(tmp_path):
         holder.communicate()
     with Workdir(tmp_path):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+def test_a_link_in_the_locks_place_leads_nowhere(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError, match="can't be written"), Workdir(tmp_path / "run"):
+        pass
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "not UTF-8", "control characters"])
+def test_a_strange_configuration_gets_one_printable_line(kind, workdir):
+    lines = {"pipe": b"", "not UTF-8": b"--seed=\xff\n", "control characters": b"--seed=\x1b[2J\n"}[kind]
+    if kind == "pipe":
+        os.mkfifo(workdir.config)
+    else:
+        workdir.config.write_bytes(lines + CHECKSUM + hashlib.sha256(lines).hexdigest().encode() + b"\n")
+    with pytest.raises(UserError, match="config.flags|--seed") as error:
+        workdir.open_config(LINES, ())
+    assert str(error.value).isprintable()
 
 
 def test_the_lock_is_freed_at_the_end_and_in_one_process_too(tmp_path):
