@@ -1,4 +1,4 @@
-"""What all tests share: TensorFlow as the command starts it, and a matplotlib that leaves the home folder alone."""
+"""What all tests share: TensorFlow as the command starts it, on CPUs; a matplotlib that leaves the home alone."""
 import os
 import tempfile
 
@@ -7,6 +7,10 @@ from cifar_fast import environment
 # Most of the suite's time is compilation; programs that run for a few steps need not be fast.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
+# What a shell may hold for real runs: other workers, GPUs, a limit on the instructions.
+for name in [n for n in os.environ if n in ("TF_CONFIG", "ONEDNN_MAX_CPU_ISA") or n.startswith("SLURM_")]:
+    del os.environ[name]
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 environment.prepare()  # oneDNN, which TensorFlow leaves off on some processors, too
 
 with environment.quiet():

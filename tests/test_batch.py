@@ -4,7 +4,10 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from cifar_fast.batch import Preparation, Statistics
+from cifar_fast import crops, mixing
+from cifar_fast.augment import Affine
+from cifar_fast.batch import CROPS, FLIP, MIXING, Preparation, Statistics
+from cifar_fast.resize import resized
 
 
 @pytest.mark.parametrize("kind, axes", [("scalar", None), ("channel", (0, 1, 2))])
@@ -44,7 +47,28 @@ def test_an_example_looks_the_same_in_any_batch(changes):
     np.testing.assert_array_equal(one, prepared(config, [7, 2, 9, 5], 3).images[::-1])
     np.testing.assert_array_equal(one[:2], prepared(config, [5, 9], 3).images)
     assert not np.array_equal(one, prepared(config, [5, 9, 2, 7], 4).images)
-    assert one.shape[1] == config.crop_size or 32
+    assert one.shape[1] == (config.crop_size or 32)
+
+
+def test_every_flag_reaches_its_stage_and_the_stages_come_in_order():
+    data, order = tiny.data(), np.array([5, 9, 2, 7], np.int32)
+    images, standardize = data.train_images[order], Statistics.of(data.train_images, "channel")
+    moves = dict(rotation_range=7.0, width_shift_range=0.1, height_shift_range=0.3, shear_range=5.0, zoom_range=0.2,
+                 horizontal_flip=False, vertical_flip=True, fill_mode="reflect")
+    moved = tf.function(Affine(**moves), jit_compile=True)(images, tf.constant([0, 3]), order)
+    np.testing.assert_allclose(prepared(tiny.config(**moves), order, 3).images, standardize(moved), atol=1e-3)
+    config = tiny.config(**RECIPES["the fast ones'"] | dict(crop_fill="zero", mixup=0.5))
+    x = crops.pad_crop(tf.constant(images), (0, 3 + CROPS), order, 2, "zero")
+    x = standardize(crops.alternating_flip(x, (0, FLIP), order, 3))
+    x = mixing.mixup(crops.cutout(x, (0, 3 + CROPS), order, 8), (0, 3 + MIXING), order, 0.5)[0]
+    np.testing.assert_allclose(prepared(config, order, 3, 20).images, resized(x, 20), atol=1e-4)
+
+
+def test_the_next_epoch_mirrors_the_others():
+    plain = {name: 0.0 for name in ("rotation_range", "width_shift_range", "height_shift_range")}
+    config = tiny.config(**plain, horizontal_flip=False, vertical_flip=False, alternating_flip=True)
+    one, two = (prepared(config, range(8), epoch).images.numpy() for epoch in (0, 1))
+    np.testing.assert_array_equal(one, two[:, :, ::-1])
 
 
 def test_nothing_asked_for_leaves_the_pixels():

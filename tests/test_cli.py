@@ -130,6 +130,17 @@ def test_bad_data_and_folders_get_one_line(kind, tmp_path, capfd):
     assert not workdir.exists()
 
 
+def test_devices_says_what_would_be_used(capsys):
+    assert cli.main(["cifar_fast", "devices", "--precision=float32"]) == 0
+    assert "float32 (asked for)" in capsys.readouterr().out
+
+
+def test_launch_starts_as_many_as_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr("cifar_fast.launch.launch", lambda workers, arguments: print(workers, arguments) or 0)
+    assert cli.main(["cifar_fast", "launch", "--workers=3", "--", "train", "--epochs=1"]) == 0
+    assert capsys.readouterr().out == "3 ['train', '--epochs=1']\n"
+
+
 def test_a_reader_that_leaves_is_no_error_to_speak_of():
     command = [sys.executable, "-m", "cifar_fast", "recipes"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

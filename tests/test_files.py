@@ -65,6 +65,16 @@ def test_append(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"1\n2\n"
 
 
+def test_what_is_written_is_synced_before_it_is_renamed_and_the_folder_after(tmp_path, monkeypatch):
+    seen, sync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (
+        seen.append("folder" if os.path.isdir(f"/proc/self/fd/{file}") else "file"), sync(file)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (seen.append("rename"), replace(*paths)))
+    files.write_atomic(tmp_path / "a", b"x")
+    files.append(tmp_path / "a", b"y")
+    assert seen == ["file", "rename", "folder", "file", "folder"]
+
+
 def test_remove_leftovers_takes_only_temporary_files(tmp_path):
     (tmp_path / f"{files.TEMPORARY}1234-a").touch()
     (tmp_path / "a").touch()

@@ -34,15 +34,20 @@ def test_kernels_turn_and_keep_their_norm():
     assert 0.8 < cosine < 0.99
 
 
-def test_the_first_step_of_a_kernel_by_numpy():
-    start, gradient = (RNG.normal(size=(1, 1, 4, 8)).astype(np.float32) for _ in range(2))
+def test_steps_of_a_kernel_by_numpy():
+    """Two: the first has no momentum yet, and the length of what is made orthogonal doesn't count."""
+    start, *gradients = (RNG.normal(size=(1, 1, 4, 8)).astype(np.float32) for _ in range(3))
     kernel = keras.Variable(start)
     optimizer = Muon(0.2, muon_momentum=0.6)
     optimizer.build([kernel])
-    optimizer.apply([tf.constant(gradient)], [kernel])
-    direction = orthogonal(tf.constant(gradient * 1.6)).numpy()
-    moved = start - 0.2 * np.linalg.norm(start) * direction / np.linalg.norm(direction)
-    np.testing.assert_allclose(kernel, moved * np.linalg.norm(start) / np.linalg.norm(moved), atol=1e-5)
+    value, moving, norm = start, 0, np.linalg.norm(start)
+    for gradient in gradients:
+        optimizer.apply([tf.constant(gradient)], [kernel])
+        moving = 0.6 * moving + gradient
+        direction = orthogonal(tf.constant(gradient + 0.6 * moving)).numpy()
+        value = value - 0.2 * norm * direction / np.linalg.norm(direction)
+        value *= norm / np.linalg.norm(value)
+    np.testing.assert_allclose(kernel, value, atol=1e-5)
 
 
 def test_the_rest_is_nesterovs_sgd_with_rates_and_decays_of_its_own():

@@ -24,6 +24,9 @@ def test_image_batches_are_the_same_examples():
         np.testing.assert_array_equal(indices, same)
         np.testing.assert_array_equal(batch, images[indices])
         np.testing.assert_array_equal(named, indices)
+    for indices, part, named in pipeline.image_batches(images, labels, *order, share=slice(8, 16)).as_numpy_iterator():
+        np.testing.assert_array_equal(part, images[indices[8:]])
+        np.testing.assert_array_equal(named, indices[8:])
 
 
 @pytest.mark.parametrize("asked, gigabytes, resident", [

@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 def run(stream, line):
     with Progress(5, 16, stream) as progress:
         progress.update(1, 4, 10, np.array([96.0, 16, 32]), None)
-        progress.update(1, 8, 10, np.array([192.0, 32, 64]), 2.5)
+        progress.update(1, 8, 10, np.array([224.0, 48, 64]), 2.5)
         progress.epoch_done(line)
     return stream.getvalue()
 
@@ -32,6 +32,6 @@ def test_an_evaluation_is_in_the_line():
     assert "test loss 1.2500  accuracy 0.5000  top-5 0.8750" in run(io.StringIO(), line)
 
 
-@pytest.mark.parametrize("shown", ["epoch 2/5", "loss 1.5000", "accuracy 0.2500", "40 images/s", "compiling"])
+@pytest.mark.parametrize("shown", ["epoch 2/5", "loss 1.7500", "accuracy 0.3750", "40 images/s", "compiling"])
 def test_a_terminal_sees_loss_speed_and_time_left(shown):
     assert shown in run(Terminal(), LINE)

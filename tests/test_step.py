@@ -69,6 +69,7 @@ def test_the_whole_step_compiles_and_convolves_in_its_precision(precision, name)
     for island in ("dot", "rsqrt", "exponential", "log", "sqrt"):
         found = set(re.findall(rf"= (\w+)\[[^\n]* {island}\(", text))
         assert found <= {"f32"}, f"{island} in {found}"
+    assert re.search(r"= f32\[[^\n]* dot\(", text)
 
 
 def test_an_overflow_skips_the_update_and_halves_the_scale():
@@ -85,6 +86,35 @@ def test_an_overflow_skips_the_update_and_halves_the_scale():
     engine.update(Batch(tf.zeros([16, 32, 32, 3]), tf.zeros([16], tf.int32)), None, tf.constant(1), tf.constant(1e-3))
     assert not np.array_equal(before[-1], ours.model.trainable_variables[-1])
     assert all(np.isfinite(v.numpy()).all() for v in ours.model.trainable_variables)
+
+
+def test_the_loss_of_mixed_smoothed_and_weighted_labels():
+    ours = tiny.make_trainer(dropout=0.0, l2=1e-3, label_smoothing=0.2)
+    labels, others = np.arange(16, dtype=np.int32) % 10, np.arange(3, 19, dtype=np.int32) % 10
+    shares, weights = np.linspace(0, 1, 16, dtype=np.float32), np.linspace(0, 2, 16, dtype=np.float32)
+    images = tf.random.stateless_normal([16, 32, 32, 3], [0, 1])
+    batch = Batch(images, *map(tf.constant, (labels, others, shares)))
+    loss, losses, logits = ours.engine.loss(batch, tf.constant(0), tf.constant(weights))
+    mixed = shares[:, None] * np.eye(10)[labels] + (1 - shares[:, None]) * np.eye(10)[others]
+    expected = -((0.8 * mixed + 0.02) * tf.nn.log_softmax(logits).numpy()).sum(1)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    penalty = 1e-3 * sum(float((k.numpy() ** 2).sum()) for k in ours.model.kernels())
+    np.testing.assert_allclose(loss, (weights * expected).mean() + penalty, rtol=1e-4)
+
+
+def test_each_step_drops_anew():
+    engine = tiny.make_trainer(dropout=0.5).engine
+    batch = Batch(tf.random.stateless_normal([16, 32, 32, 3], [0, 1]), tf.range(16) % 10)
+    one, again, other = (float(engine.loss(batch, tf.constant(step))[0]) for step in (3, 3, 4))
+    assert one == again != other
+
+
+def test_each_step_has_its_rate():
+    ours = tiny.make_trainer(schedule="linear", optimizer="sgd")  # two epochs of five steps
+    rates = np.concatenate([ours.rates(0), ours.rates(1)])
+    np.testing.assert_allclose(rates, 1e-3 * (1 - np.arange(10) / 10), rtol=1e-5)
+    ours.train(ours.batches(1), 1, 0, 3, np.zeros(3, np.float32))
+    assert float(ours.engine.rate.numpy()) == rates[7]
 
 
 def test_adam_step_equals_kerass_own():

@@ -38,6 +38,14 @@ def uninterrupted(tmp_path_factory):
     return workdir
 
 
+@pytest.fixture
+def few_images(monkeypatch):
+    """For runs in this process: few images, and no pictures, which `uninterrupted` has."""
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+    for picture in ("preview.draw_augmentation", "report.curves", "report.confusion"):
+        monkeypatch.setattr(f"cifar_fast.{picture}", lambda *_: None)
+
+
 def test_the_run_directory_is_complete(uninterrupted):
     for name in ("config.flags", "environment.json", "metrics.jsonl", "summary.json", "checkpoints/best.ckpt",
                  "plots/curves.png", "plots/augmentation.png", "plots/confusion.png"):
@@ -49,13 +57,12 @@ def test_the_run_directory_is_complete(uninterrupted):
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
-    """SIGKILL at three points: in the first epoch, about its end, and in the second."""
+    """SIGKILL at three points: in the first epoch, about its end after 40 steps, and in the second."""
     workdir = tmp_path / "run"
-    for wanted in (1, 2, 3):
-        child = Command(*command(workdir, "--checkpoint_every=0"))
-        seen, deadline = set(), time.time() + PATIENCE
-        while len(seen) < 1 + 2 * wanted and child.alive() and time.time() < deadline:
-            seen |= {p.name for p in workdir.glob("checkpoints/step-*")}
+    for wanted in (4, 39, 50):
+        child, deadline = Command(*command(workdir, "--checkpoint_every=0")), time.time() + PATIENCE
+        while child.alive() and time.time() < deadline and max(
+                (int(p.stem[5:]) for p in workdir.glob("checkpoints/step-*.ckpt")), default=0) < wanted:
             time.sleep(0.005)
         child.signal(signal.SIGKILL)
         child.wait()
@@ -79,7 +86,7 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     assert meta["epoch"] == 1 and path.stat().st_mtime_ns > sent
 
 
-def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypatch):
+def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypatch, few_images):
     real = Run.agree
 
     def agree(self, caught, steps):
@@ -89,17 +96,15 @@ def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypat
         return answer
 
     monkeypatch.setattr(Run, "agree", agree)
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
     assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
     assert checkpoint.latest(tmp_path / "checkpoints")[2]["step"] == 1
 
 
-def test_too_large_a_batch_is_said_in_a_line(tmp_path, monkeypatch):
+def test_too_large_a_batch_is_said_in_a_line(tmp_path, monkeypatch, few_images):
     def exhausted(self, *_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nand more")
 
     monkeypatch.setattr(train.trainer.Trainer, "train", exhausted)
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
     with pytest.raises(UserError, match="--batch_size=16: the memory of /CPU:0 does not hold it .*OOM") as error:
         train.run(tiny.config(workdir=str(tmp_path)))
     assert "\n" not in str(error.value)
@@ -143,14 +148,14 @@ TRICKS = {
 
 
 @pytest.mark.parametrize("tricks", TRICKS.values(), ids=TRICKS)
-def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monkeypatch):
-    """The second run finds what the first had on the disk at its ninth call, as if it had been killed there."""
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monkeypatch, few_images):
+    """The second run finds what the first had on the disk at its tenth call, within an epoch, as if it had been killed
+    there."""
     real, calls = train.trainer.Trainer.train, []
 
     def copied(self, *arguments):
         calls.append(arguments)
-        if len(calls) == 9:
+        if len(calls) == 10:
             shutil.copytree(tmp_path / "whole", tmp_path / "cut")
         return real(self, *arguments)
 
@@ -165,10 +170,13 @@ def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monke
     evaluated = train.evaluate_saved(config, "last")
     assert (evaluated["weights_sha256"], evaluated["tta_accuracy"]) == (
         summary["weights_sha256"], summary["tta_accuracy"])
+    # What each epoch was evaluated by is the average, too.
+    lines, best = result(tmp_path / "cut")[1], train.evaluate_saved(config, "best")
+    assert lines[-1]["test_loss"] == pytest.approx(summary["test_loss"], rel=1e-5)
+    assert lines[best["epoch"] - 1]["test_loss"] == pytest.approx(best["loss"], rel=1e-5)
 
 
-def test_a_target_stops_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+def test_a_target_stops_the_run(tmp_path, few_images):
     config = tiny.config(workdir=str(tmp_path), epochs=5, target_accuracy=0.01)
     for _ in range(2):  # called again, it is finished already
         train.run(config)
@@ -190,9 +198,8 @@ def test_evaluating_the_last_checkpoint_repeats_the_summary(uninterrupted):
     assert evaluated["weights_sha256"] == summary["weights_sha256"]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch, few_images):
     real = train.trainer.Trainer.train
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
     monkeypatch.setattr(train.trainer.Trainer, "train", lambda self, batches, epoch, *rest: (
         real(self, batches, epoch, *rest) * (np.float32("nan") if epoch else np.float32(1))))
     with pytest.raises(UserError, match="loss is not finite in epoch 2"):
@@ -201,8 +208,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
 
 
-def test_damaged_metrics_are_rewritten_from_the_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+def test_damaged_metrics_are_rewritten_from_the_checkpoint(tmp_path, few_images):
     config = tiny.config(workdir=str(tmp_path), batch_size=80)  # a step an epoch: none has a second call to time
     train.run(config)
     metrics = tmp_path / "metrics.jsonl"

@@ -2,7 +2,8 @@
 import numpy as np
 import tiny
 
-from cifar_fast import trainer
+from cifar_fast import layers, plan, pruning, resnet, trainer
+from cifar_fast.blur import blurred
 
 
 def test_a_few_epochs_lower_the_loss():
@@ -22,4 +23,25 @@ def test_the_digest_tells_weights_apart():
 
 def test_statistics_may_be_the_test_images_own():
     own, trained = tiny.make_trainer(test_statistics="own"), tiny.make_trainer()
-    assert own.evaluate().loss != trained.evaluate().loss
+    for ours, images in ((own, own.data.test_images), (trained, own.data.train_images)):
+        np.testing.assert_allclose(ours.evaluate.statistics.mean, images.mean((0, 1, 2)), rtol=1e-6)
+    assert tiny.make_trainer(standardize="scalar").evaluate.statistics.mean.shape == (1,)
+
+
+def test_every_flag_of_the_network_reaches_it():
+    model = tiny.make_trainer(activation="elu", stochastic_depth=0.3, blur=True, final_activation=True,
+                              norm_momentum=0.7, dropout=0.2).model
+    assert model.activate is layers.elu and resnet.ACTIVATIONS["silu"] is layers.silu
+    assert model.final_activation and model.norm.momentum == 0.7 and model.units[1]["blur"] is blurred
+    assert model.units[-1]["depth"].dropped == round(0.3 * 2**16)
+    assert model.units[0]["dropout"].dropped == round(0.2 * 2**16)
+
+
+def test_an_epoch_leaves_out_what_its_weights_say_which_the_losses_decide():
+    ours = tiny.make_trainer(prune=0.4, prune_first=1, prune_last=0)
+    ours.train(ours.batches(0), 0, 0, 5, np.zeros(3, np.float32))
+    weights = pruning.weights(ours.engine.losses.numpy(), 0.4, 0.7, 0, 1)
+    order = plan.permutation(0, 1, 80)
+    seen = np.concatenate([batch.numpy() for batch in ours.batches(1)])
+    np.testing.assert_array_equal(seen, order[weights[order] > 0])
+    np.testing.assert_array_equal(ours.engine.weights.numpy(), weights)

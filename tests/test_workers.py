@@ -86,6 +86,7 @@ def roll_call(count, configs, present=None, devices=(("/CPU:0",),) * 3):
         thread.start()
     for thread in threads:
         thread.join(30)
+    assert set(answers) == set(present or range(count))
     return addresses, answers
 
 
@@ -94,7 +95,7 @@ def test_all_who_are_called_begin():
 
 
 def test_a_worker_that_never_comes_is_named_with_its_address():
-    configs = [tiny.config(worker_timeout=1.5)] * 3
+    configs = [tiny.config(worker_timeout=1.0)] * 3
     addresses, answers = roll_call(3, configs, [0, 1])
     assert set(answers) == {0, 1}
     assert all(f"worker 2 ({addresses[2]}) did not come" in answer for answer in answers.values())
@@ -171,6 +172,12 @@ def test_launch_shows_all_workers_and_fails_with_the_first(capfd):
     assert "[worker 1] cifar_fast: --epochs=0" in capfd.readouterr().err
 
 
+def test_launched_workers_have_cores_of_their_own(monkeypatch):
+    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(launch.environment, "usable_cores", lambda: 8)
+    assert [launch.share_of_cores(i, 3) for i in range(3)] == [{0, 1}, {2, 3}, {4, 5}]
+
+
 def start(workdir, addresses, *more):
     """Two workers; the second trains as if on another machine, where there is no such run directory.
 
@@ -189,18 +196,18 @@ def addresses():
     return [f"127.0.0.1:{port}" for port in launch.free_ports(2)]
 
 
-def wait_for_steps(workdir, count):
+def wait_for_steps(workdir, count, children):
     seen, deadline = set(), time.time() + PATIENCE
-    while len(seen) < count and time.time() < deadline:
+    while len(seen) < count and time.time() < deadline and all(child.alive() for child in children):
         seen |= {p.name for p in workdir.glob("checkpoints/step-*")}
         time.sleep(0.01)
 
 
 def test_two_workers_killed_and_stopped_end_as_two_replicas_never_stopped(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run(*TRAIN, "--logical_cpus=2", f"--workdir={whole}")
+    run(*TRAIN, "--logical_cpus=2", "--steps_per_call=20", f"--workdir={whole}")
     chief, second = start(broken, where := addresses(), "--checkpoint_every=0")
-    wait_for_steps(broken, 3)
+    wait_for_steps(broken, 3, (chief, second))
     second.signal(signal.SIGKILL)
     begin = time.time()
     error = chief.wait().error
@@ -209,12 +216,12 @@ def test_two_workers_killed_and_stopped_end_as_two_replicas_never_stopped(tmp_pa
     assert f"worker 1 ({where[1]}) is gone" in line
 
     chief, second = start(broken, addresses(), "--checkpoint_every=0")
-    wait_for_steps(broken, 5)
+    wait_for_steps(broken, 5, (chief, second))
     second.signal(signal.SIGTERM)
     assert (chief.wait().code, second.wait().code) == (143, 143)
     assert "stopped by SIGTERM" in chief.output and second.output == ""  # only the chief speaks
 
-    for child in start(broken, addresses()):
+    for child in start(broken, addresses(), "--input=stream", "--steps_per_call=20"):
         assert "Traceback" not in child.wait().error
         assert child.code == 0
     assert result(broken) == result(whole)
