@@ -51,12 +51,8 @@ def check(config, shape):
             cropped = f", cropped to {limit}" if name == "cutout" and config.crop_size else ""
             raise UserError(f"--{name}={getattr(config, name)}: must be at most {limit} for images of "
                             f"{height}×{width} pixels{cropped}")
-    if config.whitening and side < whitening.SIDE:
-        raise UserError(f"--whitening: images of {height}×{width} pixels hold no patch of {whitening.SIDE}×"
-                        f"{whitening.SIDE}")
-    if config.whitening and 0 < config.crop_size < whitening.LEAST:
-        raise UserError(f"--whitening --crop_size={config.crop_size}: whitened crops must have a side of at least "
-                        f"{whitening.LEAST} pixels")
+    if config.whitening:
+        whitening.check(height, width, config.crop_size)
 
 
 class Batch(NamedTuple):

@@ -1,16 +1,13 @@
 """Which hardware there is, and what a run would use of it: replicas, precision, XLA, threads, each with its reason."""
 import dataclasses
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow as tf
 
 from cifar_fast import environment, layout
 from cifar_fast.errors import UserError
 from cifar_fast.replicas import Replicas, reduced_by
-
-DRIVER = Path("/proc/driver/nvidia")
-NO_GPU_BUT_DRIVER = " (no GPU visible, but an NVIDIA driver: pip install 'tensorflow[and-cuda]' brings what is missing)"
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,15 @@ def for_run(config):
       UserError: what was asked for can't run here, or other workers didn't come.
     """
     chosen, runtime = decide(config)
-    settled = dataclasses.replace(config, precision=runtime.precision, xla="on" if runtime.xla else "off")
-    return dataclasses.replace(runtime, replicas=layout.assemble(chosen, settled))
+    return dataclasses.replace(runtime, replicas=layout.assemble(chosen, settled(config, runtime, chosen.replicas)))
+
+
+def settled(config, runtime, replicas):
+    """The `Config` with what auto came to, and the learning rate of so many replicas: they belong to the run, and going
+    on elsewhere must not change the arithmetic unseen."""
+    return dataclasses.replace(
+        config, precision=runtime.precision, xla="on" if runtime.xla else "off", scale_learning_rate=False,
+        learning_rate=config.learning_rate * (replicas if config.scale_learning_rate else 1))
 
 
 def decide(config):
@@ -96,7 +100,7 @@ def resolve(precision="auto", xla="auto", local=None):
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{environment.cpu_name()}, {cores} core{'s' * (cores > 1)}")
     return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, reasons={
-        "device": device + ("" if gpus else NO_GPU_BUT_DRIVER if DRIVER.exists() else " (no GPU visible)"),
+        "device": device + ("" if gpus else _why_no_gpu()),
         "instructions": ", ".join(i for i in environment.INSTRUCTIONS if i in environment.cpu_flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
@@ -131,6 +135,15 @@ def _onednn():
     """Whether TensorFlow's CPU kernels are oneDNN's: asked of TensorFlow, since it reads the environment once."""
     from tensorflow.python.util import _pywrap_util_port
     return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def _why_no_gpu():
+    if tf.config.list_physical_devices("GPU"):
+        return ""  # the CPU was asked for
+    hidden = "CUDA_VISIBLE_DEVICES" in os.environ
+    if environment.NVIDIA_DRIVER.exists() and not hidden:
+        return " (no GPU visible, though there is an NVIDIA driver: is tensorflow[and-cuda] installed?)"
+    return " (no GPU visible)"
 
 
 def _onednn_state(on):

@@ -28,10 +28,11 @@ def prepare():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     flags = os.environ.get("TF_XLA_FLAGS", "")
     # On CPUs, TensorFlow 2.21 warns of SIGILL whenever it loads what it stored there itself.
-    if "persistent_cache" not in flags and Path("/proc/driver/nvidia").exists():
+    if "persistent_cache" not in flags and NVIDIA_DRIVER.exists():
         os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={xla_cache()}".strip()
 
 
+NVIDIA_DRIVER = Path("/proc/driver/nvidia")  # there where Linux has one loaded
 # The instruction sets that decide how fast this network trains, as Linux names them.
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_fp16")
 

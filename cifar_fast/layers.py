@@ -129,7 +129,7 @@ def _rounded(numbers, dtype):
     """float32 → a float dtype, to the nearest and ties to even.
 
     To bfloat16 by integers: XLA's own way on CPUs takes as long as the whole gradient. Infinities and NaNs stay such;
-    a NaN must be looked for, since that of NVIDIA's arithmetic, 0x7FFFFFFF, would be rounded to minus zero.
+    a NaN must be looked for, since that of NVIDIA's arithmetic, 0x7FFFFFFF (PTX ISA), would come out as -0.
     """
     if dtype != tf.bfloat16:
         return tf.cast(numbers, dtype)

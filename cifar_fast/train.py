@@ -54,7 +54,7 @@ def _run(config, runtime, started):
     plan.epochs(config, len(data.train_images))
     if runtime.replicas:
         _check_shared(data, runtime.replicas)
-    config = settled(config, runtime)
+    config = devices.settled(config, runtime, runtime.replicas.count if runtime.replicas else 1)
     with Workdir(config.workdir) as workdir:
         workdir.open_config(config.flag_lines(), FREE)
         print(f"data          {data.origin}\n{runtime.banner()}", flush=True)
@@ -70,14 +70,6 @@ def _run(config, runtime, started):
                       f"the same command goes on from there (--workdir={config.workdir})", flush=True)
                 return 128 + signals.caught
     return 0
-
-
-def settled(config, runtime):
-    """The `Config` with what auto came to, and the learning rate of so many replicas: they belong to the run, and going
-    on elsewhere must not change the arithmetic unseen."""
-    scale = runtime.replicas.count if runtime.replicas and config.scale_learning_rate else 1
-    return dataclasses.replace(config, precision=runtime.precision, xla="on" if runtime.xla else "off",
-                               learning_rate=scale * config.learning_rate, scale_learning_rate=False)
 
 
 def _check_shared(data, team):

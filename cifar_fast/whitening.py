@@ -17,7 +17,6 @@ import tensorflow as tf
 from cifar_fast.errors import UserError
 
 SIDE, EPSILON = 7, 0.1  # pixels, as the first layer sees them; in squares of the images' deviation
-LEAST = SIDE // 2 + 1  # the smallest side that can be reflected so far outside
 IMAGES = 5000  # the first of the training images; what Jordan's cifar10-airbench takes
 CHUNK = 1000  # images that are float32 at a time
 
@@ -41,6 +40,15 @@ class Whitening(keras.layers.Layer):
         return tf.nn.conv2d(tf.pad(images, [[0, 0], margin, margin, [0, 0]], "REFLECT"), self.kernel, 1, "VALID")
 
 
+def check(height, width, crop_size=0):
+    """Raises UserError for images that hold no patch, or crops of them (0: none) too small to be reflected outside."""
+    if min(height, width) < SIDE:
+        raise UserError(f"--whitening: images of {height}×{width} pixels hold no patch of {SIDE}×{SIDE}")
+    if 0 < crop_size <= SIDE // 2:
+        raise UserError(f"--whitening --crop_size={crop_size}: whitened crops must have a side of at least "
+                        f"{SIDE // 2 + 1} pixels")
+
+
 def fitted(images, statistics):
     """The kernel for training images: float32 [SIDE, SIDE, C, C].
 
@@ -49,9 +57,7 @@ def fitted(images, statistics):
     Raises:
       UserError: the images are smaller than a patch.
     """
-    height, width = images.shape[1:3]
-    if min(height, width) < SIDE:
-        raise UserError(f"--whitening: images of {height}×{width} pixels hold no patch of {SIDE}×{SIDE}")
+    check(*images.shape[1:3])
     return kernel(covariance(images[:IMAGES], statistics, SIDE), SIDE, EPSILON)
 
 

@@ -45,7 +45,22 @@ def test_a_cpu_that_was_asked_for_is_taken_beside_a_gpu(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
     chosen, runtime = devices.decide(tiny.config(logical_cpus=1, precision="auto"))
     assert (chosen.strategy, runtime.device, runtime.xla) == ("one_device", "/CPU:0", False)
-    assert "CPU" in runtime.reasons["device"] or "core" in runtime.reasons["device"]
+    assert "core" in runtime.reasons["device"] and "no GPU" not in runtime.reasons["device"]
+
+
+def test_a_scaled_rate_belongs_to_the_run():
+    runtime, config = devices.resolve("float32"), tiny.config(learning_rate=0.5, scale_learning_rate=True)
+    scaled = devices.settled(config, runtime, 4)
+    assert (scaled.learning_rate, scaled.scale_learning_rate, scaled.xla) == (2, False, "off")
+    assert devices.settled(scaled, runtime, 4) == scaled
+    assert devices.settled(tiny.config(learning_rate=0.5), runtime, 4).learning_rate == 0.5
+
+
+def test_a_driver_without_a_visible_gpu_is_pointed_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "NVIDIA_DRIVER", tmp_path)
+    assert devices.resolve().reasons["device"].endswith("(no GPU visible)")  # the tests hide them
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert "is tensorflow[and-cuda] installed?" in devices.resolve().reasons["device"]
 
 
 def test_workers_are_described_without_waiting_for_them(monkeypatch):

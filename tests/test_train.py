@@ -110,15 +110,6 @@ def test_too_large_a_batch_is_said_in_a_line(tmp_path, monkeypatch, few_images):
     assert "\n" not in str(error.value)
 
 
-def test_a_scaled_rate_belongs_to_the_run():
-    runtime = SimpleNamespace(precision="float32", xla=False, replicas=SimpleNamespace(count=4))
-    config = tiny.config(learning_rate=0.5, scale_learning_rate=True)
-    scaled = train.settled(config, runtime)
-    assert (scaled.learning_rate, scaled.scale_learning_rate, scaled.xla) == (2, False, "off")
-    assert train.settled(scaled, runtime) == scaled
-    assert train.settled(tiny.config(learning_rate=0.5), runtime).learning_rate == 0.5
-
-
 def test_workers_with_other_data_are_refused():
     ours, theirs = tiny.data(), tiny.data()
     order = np.random.default_rng(0).permutation(len(theirs.train_labels))
