@@ -70,6 +70,9 @@ def contestants():
 
 def main(_):
     results, ratios, left_out, asked = [], [], [], list(contestants())
+    if {"pytorch", "pytorch_mixed"} & set(FLAGS.peers) and "torch" not in harness.versions():
+        left_out.append("pytorch: not installed (pip install torch)")
+        print(f"left out: {left_out[-1]}", flush=True)
     for size in dict.fromkeys(settings["batch_size"] for *_, settings, _ in asked):
         # One size at a time: all at once might not fit into the memory.
         running = []
