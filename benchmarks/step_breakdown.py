@@ -36,7 +36,7 @@ def main(arguments):
         raise UserError("--image_sizes and --crop_size: a step is taken apart on whole images; leave them out")
     runtime = devices.resolve(config.precision, config.xla)
     ours = trainer.Trainer(config, runtime, trainer.load_data(config))
-    size = ours.data.train_images.shape[1]
+    size = ours.data.train_images.shape[1:3]
     seconds = _parts(ours, config.batch_size)
     dtype = tf.as_dtype(runtime.precision)
     peak = max(_matrix_rate(n, dtype) for n in (1024, 2048, 4096, *[8192, 16384] * ("GPU" in runtime.device)))
@@ -130,7 +130,7 @@ def _convolution_seconds(config, size, dtype):
     """Seconds that a step's convolutions take, each alone."""
     total = 0.0
     for number, c in enumerate(flops.convolutions(config.units, config.filters, size)):
-        images = tf.cast(tf.random.stateless_normal([config.batch_size, c.size, c.size, c.before], [0, 1]), dtype)
+        images = tf.cast(tf.random.stateless_normal([config.batch_size, *c.size, c.before], [0, 1]), dtype)
         kernel = tf.cast(tf.random.stateless_normal([c.kernel, c.kernel, c.before, c.after], [0, 2]), dtype)
         where = dict(strides=[1, c.stride, c.stride, 1], padding="SAME")
         forward = tf.function(lambda x, k, where=where: tf.raw_ops.Conv2D(input=x, filter=k, **where))

@@ -122,7 +122,7 @@ class Config:
                                     group="optimizer")
 
     # training
-    epochs: int = option(100, "passes over the training images", low=1)
+    epochs: int = option(100, "passes over the training images", low=1, high=1_000_000)
     batch_size: int = option(32, "images a step, over all devices (the global batch)", low=1)
     seed: int = option(0, "seed of weights, order, augmentation and dropout", low=0, high=2**31 - 1)
     eval_every: int = option(1, "evaluate after every n-th epoch (and always after the last)", low=1)
@@ -169,7 +169,10 @@ class Config:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            _check(field, value)
+            if field.type is float:  # as the flag would have it, also where a script says 1
+                object.__setattr__(self, field.name, float(value))
         if self.units % 3:
             raise UserError(f"--units={self.units}: must be a multiple of 3, since the filters double after each third")
         if self.classes not in (10, 100):

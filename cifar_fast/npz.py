@@ -32,8 +32,9 @@ def read(path):
                         "y_train=…, x_test=…, y_test=…)") from None
     result = []
     for kind, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
-        if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= 4:
-            raise UserError(f"{path}: {kind} images are {images.dtype} {images.shape}; expected uint8 [N, H, W, C]")
+        if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= 4 or min(images.shape[1:3]) < 4:
+            raise UserError(f"{path}: {kind} images are {images.dtype} {images.shape}; expected uint8 [N, H, W, C] of "
+                            "at least 4×4 pixels in up to 4 channels")
         if labels.dtype.kind not in "iu" or labels.size != len(images):
             raise UserError(f"{path}: {kind} labels are {labels.dtype} {labels.shape}; expected integers "
                             f"[{len(images)}], one an image")

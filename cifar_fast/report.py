@@ -89,9 +89,10 @@ def confusion(matrix, class_names, path):
     # The root lifts the few mistakes of a good network out of the white.
     image = axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
     size = 10 if few else 6.5
+    # A name is a name: between two dollar signs Matplotlib would read a formula.
     axis.set_xticks(range(classes), names, rotation=45 if few else 90, ha="right" if few else "center",
-                    rotation_mode="anchor" if few else "default", fontsize=size)
-    axis.set_yticks(range(classes), names, fontsize=size)
+                    rotation_mode="anchor" if few else "default", fontsize=size, parse_math=False)
+    axis.set_yticks(range(classes), names, fontsize=size, parse_math=False)
     axis.tick_params(length=0 if few else 2, color=FAINT)
     axis.spines[:].set_visible(False)
     axis.set_xticks(np.arange(classes + 1) - 0.5, minor=True)

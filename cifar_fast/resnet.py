@@ -49,7 +49,8 @@ class ResNet(keras.Model):
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
 
         def convolution(filters, size, strides=1):
-            return keras.layers.Conv2D(filters, size, strides, "same", dtype=policy,
+            # Not as the user's keras.json may say.
+            return keras.layers.Conv2D(filters, size, strides, "same", "channels_last", dtype=policy,
                                        kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
         def normalization():

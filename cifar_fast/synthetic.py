@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 SIZE, BLOCK, TRAIN, TEST = 32, 100, 50_000, 10_000
+MOST = 1_000_000  # images of a set: 3 GB
 SHAPES = ("disc", "ring", "square", "frame", "triangle", "cross", "star", "crescent", "stripes", "dots")
 TEXTURES = ("plain", "grained", "lined", "checked", "faded", "rimmed", "halved", "spotted", "cored", "twotone")
 

@@ -19,6 +19,7 @@ from cifar_fast.errors import UserError
 SIDE, EPSILON = 7, 0.1  # pixels, as the first layer sees them; in squares of the images' deviation
 IMAGES = 5000  # the first of the training images; what Jordan's cifar10-airbench takes
 CHUNK = 1000  # images that are float32 at a time
+PIXELS = 64 * 64  # of an image at most: the products of all pairs are 1.2 GB of float64 in three channels
 
 
 class Whitening(keras.layers.Layer):
@@ -41,9 +42,13 @@ class Whitening(keras.layers.Layer):
 
 
 def check(height, width, crop_size=0):
-    """Raises UserError for images that hold no patch, or crops of them (0: none) too small to be reflected outside."""
+    """Raises UserError for images that hold no patch or are too large, or crops of them (0: none) too small to be
+    reflected outside."""
     if min(height, width) < SIDE:
         raise UserError(f"--whitening: images of {height}×{width} pixels hold no patch of {SIDE}×{SIDE}")
+    if height * width > PIXELS:
+        raise UserError(f"--whitening: images of {height}×{width} pixels are too large for it; expected at most "
+                        f"{PIXELS} pixels")
     if 0 < crop_size <= SIDE // 2:
         raise UserError(f"--whitening --crop_size={crop_size}: whitened crops must have a side of at least "
                         f"{SIDE // 2 + 1} pixels")
@@ -55,7 +60,7 @@ def fitted(images, statistics):
     Args:
       images: uint8 [N, H, W, C]. statistics: a `batch.Statistics`, which standardizes them.
     Raises:
-      UserError: the images are smaller than a patch.
+      UserError: the images are smaller than a patch, or larger than `PIXELS`.
     """
     check(*images.shape[1:3])
     return kernel(covariance(images[:IMAGES], statistics, SIDE), SIDE, EPSILON)

@@ -33,5 +33,9 @@ def test_flag_lines_name_all_that_is_set():
     assert not [line for line in lines if "None" in line]
 
 
+def test_a_whole_number_in_a_script_is_what_the_flag_would_be():
+    assert "--width_shift_range=3.0" in Config(width_shift_range=3).flag_lines()
+
+
 def test_free_flags_exist():
     assert set(FREE) <= {f.name for f in dataclasses.fields(Config)}

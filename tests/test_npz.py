@@ -20,7 +20,8 @@ def npy_header(shape, dtype="|u1"):
     {"x_train": npy_header((10**9, 32, 32, 3))}, {"x_train": npy_header((2**40, 2**40, 32, 3))},
     {"x_train": npy_header((4, 32, 32, 3), "|O")}, {"x_train": b"\x93NUMPY\x09\x00"}, {"x_train": b""},
     {"y_train": npy_header((3,)) + b"123"}, {"y_test": npy_header((4,)) + bytes([10] * 4)}, {"x_test": None},
-    {"x_train": npy_header((4, 32, 32)) + bytes(4096)}, {"x_test": npy_header((4, 16, 16, 3)) + bytes(3072)}])
+    {"x_train": npy_header((4, 32, 32)) + bytes(4096)}, {"x_test": npy_header((4, 16, 16, 3)) + bytes(3072)},
+    {"x_train": npy_header((4, 0, 32, 3))}, {"x_train": npy_header((4, 3, 32, 3)) + bytes(4 * 3 * 32 * 3)}])
 def test_npz_files_are_checked(change, tmp_path):
     images, labels = npy_header((4, 32, 32, 3)) + bytes(4 * 3072), npy_header((4,)) + bytes(4)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels} | change

@@ -35,6 +35,11 @@ def test_labels_and_keys_of_odd_kinds(tmp_path):
     for labels in (np.array(1), np.zeros((4, 1), int), 3, None, {}):
         refused(write_folder(tmp_path, files | {"data_batch_1": change(files["data_batch_1"], labels=labels)}),
                 "data_batch_1")
+    many = np.zeros(50_000_000, np.uint16)  # as a list 400 MB
+    began = time.process_time()
+    refused(write_folder(tmp_path, files | {"data_batch_1": change(files["data_batch_1"], labels=many)}),
+            "4 images and 50000000 labels")
+    assert time.process_time() - began < 1
     for batch in ({"\ud800": 1}, {("a", 1): 2}, [], 7, None):
         refused(write_folder(tmp_path, files | {"data_batch_1": pickle.dumps(batch, protocol=3)}), "data_batch_1")
     write_folder(tmp_path, files)

@@ -69,6 +69,11 @@ def test_confusion(tmp_path, classes):
     assert min(picture.shape[:2]) > 500 and picture.std() > 0
 
 
+def test_a_class_may_be_named_like_a_broken_formula(tmp_path):
+    report.confusion(np.eye(2, dtype=int), ["${$", "$x$"], tmp_path / "c.png")
+    assert imread(tmp_path / "c.png").std() > 0
+
+
 def test_confusion_of_no_images_and_of_wrong_shapes(tmp_path):
     report.confusion(np.zeros((3, 3), int), "abc", tmp_path / "c.png")
     with pytest.raises(ValueError, match="expected"):

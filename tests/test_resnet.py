@@ -37,6 +37,17 @@ def test_parameter_count(classes, parameters):
     assert resnet.build(classes, (32, 32, 3)).count_params() == parameters
 
 
+def test_the_users_keras_json_does_not_change_the_network():
+    images = tf.random.stateless_normal([2, 20, 16, 3], [0, 1])
+    plain = resnet.build(10, (20, 16, 3), units=3, filters=4)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        other = resnet.build(10, (20, 16, 3), units=3, filters=4)
+        np.testing.assert_array_equal(plain(images), other(images))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
 def test_logits_equal_the_reports_network():
     keras.utils.set_random_seed(0)
     ours, theirs = resnet.build(10, (32, 32, 3)), report_network(10)

@@ -71,6 +71,12 @@ def endless_product(count):
     return ARRAY + b"(K\x01(" + (b"\x8a\xfa" + b"\x7f" * 250) * count + b"t" + DTYPE + b"\x89U\x01xtb."
 
 
+def compared(size, count):
+    """A dict filled by one long key, and by its equal `count` times: each time the two are compared to their ends."""
+    long = b"B" + struct.pack("<I", size) + bytes(size)
+    return b"\x80\x03}(" + long + b"N" + long + b"q\x00N" + b"h\x00N" * count + b"u."
+
+
 HOSTILE = {
     "STACK_GLOBAL": b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
     "REDUCE of a known name": b"\x80\x02cnumpy\ndtype\n(cnumpy\nndarray\ntR.",
@@ -82,6 +88,7 @@ HOSTILE = {
     "POP": b"\x80\x02K\x01K\x020.", "DUP": b"\x80\x02K\x012\x86.",
     "a key in itself": itself_in_itself(200),
     "keys of one hash": colliding(100_000),
+    "keys compared to their ends": compared(50 << 20, 20_000),
     "an endless product": endless_product(100_000),
     "a dtype in itself": b"\x80\x02cnumpy\ndtype\n)" + b"q\x00h\x00\x86" * 200 + b"K\x00K\x01\x87R.",
     "a name of control characters": b"\x80\x04\x8c\x06\x1b[31m\n\x8c\x01x\x93.",

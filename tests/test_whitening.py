@@ -66,7 +66,9 @@ def test_whitened_patches_have_unit_covariance():
     np.testing.assert_allclose(np.diag(after), 1, atol=0.05)
 
 
-def test_images_smaller_than_a_patch_are_refused():
+def test_images_smaller_than_a_patch_and_very_large_ones_are_refused():
+    with pytest.raises(UserError, match="--whitening: images of 96×96 pixels are too large for it"):
+        whitening.fitted(np.zeros([2, 96, 96, 3], np.uint8), STATISTICS)
     with pytest.raises(UserError, match="--whitening: images of 6×9 pixels hold no patch of 7×7"):
         whitening.fitted(np.zeros([2, 6, 9, 3], np.uint8), STATISTICS)
 
