@@ -112,7 +112,7 @@ def result(workdir):
     summary = json.loads((workdir / "summary.json").read_text())
     json.loads((workdir / "environment.json").read_text())
     _, best = checkpoint.load_best(workdir / "checkpoints")
-    _, last = checkpoint.load_last(workdir / "checkpoints")
+    _, last, _ = checkpoint.load_last(workdir / "checkpoints")
     metrics = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     return {"weights_sha256": summary["weights_sha256"], "metrics": without_clocks(metrics),
             "accuracy": summary["test_accuracy"], "best": (best["epoch"], best["accuracy"]),

@@ -1,5 +1,4 @@
 """`cifar_fast`, or `python -m cifar_fast`: sets TensorFlow's environment, then runs the command line."""
-import os
 import sys
 
 from cifar_fast import cli, environment
@@ -10,9 +9,8 @@ def main():
     try:
         code = cli.main(sys.argv)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` for one, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+    except OSError as error:
+        code = cli.cannot_print(error)
     sys.exit(code)
 
 

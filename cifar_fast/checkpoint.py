@@ -99,11 +99,11 @@ def load_best(folder):
 
 
 def load_last(folder):
-    """(arrays, meta) of the newest sound checkpoint. Raises CheckpointError."""
+    """(arrays, meta, damaged) of the newest sound checkpoint, as `latest` has them. Raises CheckpointError."""
     found = latest(folder)
     if found is None:
         raise CheckpointError(f"no checkpoint in {folder}: train first, with the same --workdir")
-    return found[1], found[2]
+    return found[1:]
 
 
 def load(path):
@@ -181,4 +181,5 @@ def _path(folder, step):
 
 
 def _steps(folder):
-    return sorted(Path(folder).glob("step-*.ckpt"))
+    # Only names of `_path`'s form: a copy that someone has made is theirs.
+    return sorted(Path(folder).glob(f"step-{'[0-9]' * 10}.ckpt"))

@@ -27,11 +27,12 @@ COMMANDS = {
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
 GROUPS = ("data", "augmentation", "network", "optimizer", "training", "replicas", "engine")
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
-PLACES = ("workdir", "data_dir", "precision", "xla", "tta")  # what evaluate takes beside the flags of the run itself
+PLACES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
 FILES = ("flagfile", "recipe")
 USED = {"train": (*FILES, *FIELDS), "evaluate": (*FILES, *PLACES, "which"), "augment": (*FILES, *FIELDS, "out"),
         "launch": ("workers",), "recipes": (),
-        "devices": (*FILES, "precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size")}
+        "devices": (*FILES, "precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size",
+                    "sync_batch_norm", "reduce_in", "mixup", "cutmix")}
 
 
 def main(argv):
@@ -48,12 +49,20 @@ def main(argv):
     except KeyboardInterrupt:
         print("cifar_fast: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # who read our output has left; Python would say so once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except _Help as text:
         print(text)
         return 0
+    except OSError as error:  # of standard output: those of files come as UserErrors
+        return cannot_print(error)
+
+
+def cannot_print(error):
+    """For standard output that takes no more: says so, unless its reader has left, and returns the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would say so once more at its end
+    if isinstance(error, BrokenPipeError):
+        return 128 + signal.SIGPIPE
+    print(f"cifar_fast: can't write standard output ({error.strerror}); what is saved stays", file=sys.stderr)
+    return 1
 
 
 def _split(arguments):

@@ -3,6 +3,7 @@ import dataclasses
 import os
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 from cifar_fast import environment, layout
@@ -60,7 +61,9 @@ def decide(config):
     chosen = layout.for_config(config)
     replicated = chosen.strategy != "one_device"
     synced = config.sync_batch_norm and replicated
-    runtime = resolve(config.precision, "off" if synced else config.xla, chosen.devices)
+    # On one device, too, where it could be on: the run may go on on several.
+    uncompiled = config.sync_batch_norm and config.xla == "auto"
+    runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices)
     reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
     if replicated:
         count, cluster = chosen.replicas, chosen.cluster
@@ -71,7 +74,7 @@ def decide(config):
         statistics = "of all replicas" if synced else "of each replica's share"
         reasons["normalization"] = f"batch statistics {statistics}"
     reasons |= runtime.reasons
-    if synced:
+    if uncompiled:
         reasons["XLA"] = _xla_state(False, "it can't hold the sums of --sync_batch_norm")
     return chosen, dataclasses.replace(runtime, reasons=reasons)
 
@@ -107,7 +110,7 @@ def resolve(precision="auto", xla="auto", local=None):
         "XLA": _xla_state(compiled, why_xla),
         "threads": "TensorFlow's choice" if gpus else f"{cores} (the cores this process may use)" if count == 1 else
                    f"{max(1, cores // count)} a replica, of {cores} cores",
-        "versions": f"TensorFlow {tf.__version__}, Keras {tf.keras.__version__}",
+        "versions": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
     })
 
 

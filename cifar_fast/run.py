@@ -6,6 +6,7 @@ a run that goes on is the run that never stopped.
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -30,7 +31,7 @@ class Run:
         self.totals, self.seconds, self.compile_seconds = np.zeros(3, np.float32), 0.0, 0.0  # of this epoch
         self.best, self.wall_before = -1.0, 0.0
         self.size = self.rate = self.first_call = None  # the image size of the running program, its steps a second
-        self.first_step_seconds = None
+        self.first_step_seconds = self.stopped_by = None
         self.restore()
 
     def latest(self):
@@ -53,9 +54,12 @@ class Run:
         path, arrays, meta, problems = found
         for problem in problems:
             print(f"passed over: {problem}", flush=True)
-        if lacking := {"totals"} - arrays.keys() | {*COUNTERS, "metrics"} - meta.keys():
+        if lacking := {"totals"} - arrays.keys() | {*COUNTERS, "metrics", "data"} - meta.keys():
             raise UserError(f"{path}: of another version, it has no {', '.join(sorted(lacking))}; start in another "
                             "--workdir")
+        if meta["data"] != self.data.digest():
+            raise UserError(f"--data_dir: {self.data.origin}: other data than those that the run in "
+                            f"{self.workdir.path} began with, or in another order; give those to go on")
         self.metrics = meta["metrics"]
         self.workdir.write_metrics(self.metrics)  # the checkpoint's word counts, whatever stands in the file
         for engine in self.trainer.engines:
@@ -93,7 +97,7 @@ class Run:
     def save(self):
         arrays = self.arrays()
         meta = {name: getattr(self, name) for name in COUNTERS}
-        meta |= {"metrics": self.metrics, "wall_before": self.wall_seconds()}
+        meta |= {"metrics": self.metrics, "wall_before": self.wall_seconds(), "data": self.data.digest()}
         done = self.plan[self.epoch].first_step + self.step if self.epoch < len(self.plan) else self.trainer.steps
         checkpoint.save(self.workdir.checkpoints, done, arrays, meta)
 
@@ -126,9 +130,9 @@ class Run:
             self.size, self.rate, self.first_call = planned.size, None, None  # another program
         while self.step < planned.steps:
             caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
-            if caught:
-                signals.caught = caught
-                return False  # else one that came meanwhile stays for the next time
+            if caught:  # else one that came meanwhile stays for the next time
+                self.stopped_by = caught  # another worker's, maybe: this one's own may come yet, and is its first
+                return False
             begin = time.perf_counter()
             totals = self.trainer.train(batches, self.epoch, self.step, steps, self.totals)
             elapsed = time.perf_counter() - begin
@@ -205,7 +209,7 @@ class Run:
         if result.accuracy > self.best:
             self.best = result.accuracy
             checkpoint.save_best(self.workdir.checkpoints, checkpoint.named("model", self.trainer.model.variables),
-                                 {"epoch": self.epoch + 1, "accuracy": self.best})
+                                 {"epoch": self.epoch + 1, "accuracy": self.best, "data": self.data.digest()})
 
     def finish(self):
         """The final evaluation, summary and pictures; prints the table."""
@@ -233,6 +237,6 @@ class Run:
               f"summary.json, metrics.jsonl and plots/ are in {self.workdir.path}", flush=True)
 
     def environment(self):
-        return {"versions": {"tensorflow": tf.__version__, "keras": tf.keras.__version__, "numpy": np.__version__},
+        return {"versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
                 "runtime": self.runtime.reasons, "data": self.data.origin,
                 "input": "resident" if self.trainer.resident else "stream"}

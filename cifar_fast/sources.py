@@ -42,11 +42,12 @@ class Dataset:
     origin: str
 
     def digest(self):
-        """32 bytes that differ for other data, or the same in another order: of all labels and some images."""
+        """64 hexadecimal digits that differ for other data, or the same in another order: of all labels and some
+        images."""
         digest = hashlib.sha256()
         for images, labels in ((self.train_images, self.train_labels), (self.test_images, self.test_labels)):
             digest.update(repr(images.shape).encode() + labels.tobytes() + images[::SAMPLE].tobytes())
-        return digest.digest()
+        return digest.hexdigest()
 
 
 def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_examples=None,
@@ -69,8 +70,12 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
     if validation_examples < 0 or any(n is not None and n < 1 for n in (train_examples, test_examples)):
         raise ValueError("train_examples and test_examples must be at least 1 or None, validation_examples at least 0")
     if name == "synthetic":
-        needed = (train_examples or synthetic.TRAIN - validation_examples) + validation_examples
-        arrays = synthetic.make(seed, classes, max(needed, 0), test_examples or synthetic.TEST)
+        train = (train_examples or synthetic.TRAIN - validation_examples) + validation_examples
+        test = test_examples or synthetic.TEST
+        if max(train, test) > synthetic.MOST:
+            raise UserError(f"--dataset=synthetic: {max(train, test)} images were asked for, and at most "
+                            f"{synthetic.MOST} are made; take fewer")
+        arrays = synthetic.make(seed, classes, max(train, 0), test)
         origin = f"synthetic: drawn by seed {seed}, {classes} classes"
         data = Dataset(*arrays, synthetic.class_names(classes), origin)
     else:
@@ -179,8 +184,12 @@ def _version(folder):
 
 def _reachable(name):
     """Raises UserError if the host, or the proxy on the way to it, gives no answer within `PROBE_SECONDS`."""
-    proxy = urlsplit(getproxies().get("https", ""))
-    host, port = (proxy.hostname, proxy.port or 80) if proxy.hostname else (HOST, 443)
+    proxy = getproxies().get("https") or getproxies().get("all", "")
+    try:
+        place = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        host, port = (place.hostname, place.port or 80) if place.hostname else (HOST, 443)
+    except ValueError:
+        raise UserError(f"https_proxy={short(proxy)}: is no proxy's address; expected http://HOST:PORT") from None
     answers = queue.SimpleQueue()
 
     def probe():

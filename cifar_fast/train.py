@@ -3,6 +3,7 @@ import contextlib
 import dataclasses
 import io
 import signal
+import sys
 import tempfile
 import time
 
@@ -66,9 +67,9 @@ def _run(config, runtime, started):
             if runtime.replicas:
                 runtime.replicas.total(0)  # all wait here for the last
             if not trained:
-                print(f"stopped by {signal.Signals(signals.caught).name} in epoch {current.epoch + 1}, saved; "
+                print(f"stopped by {signal.Signals(current.stopped_by).name} in epoch {current.epoch + 1}, saved; "
                       f"the same command goes on from there (--workdir={config.workdir})", flush=True)
-                return 128 + signals.caught
+                return 128 + current.stopped_by
     return 0
 
 
@@ -79,7 +80,7 @@ def _check_shared(data, team):
                         "least one for each")
     if team.workers == 1:
         return
-    digest = data.digest()
+    digest = data.digest().encode()
     differ = team.total(team.broadcast(digest) != digest)
     if differ:
         raise UserError(f"--data_dir: {int(differ)} of {team.workers} workers have other data than the chief, or in "
@@ -93,13 +94,18 @@ def evaluate_saved(config, which="best"):
       UserError: no such checkpoint, bad data, or a loss that is not finite.
     """
     folder = Workdir.checkpoints_of(config.workdir)
-    arrays, meta = (checkpoint.load_best if which == "best" else checkpoint.load_last)(folder)
+    arrays, meta, damaged = (
+        (*checkpoint.load_best(folder), []) if which == "best" else checkpoint.load_last(folder))
+    for problem in damaged:
+        print(f"passed over: {problem}", file=sys.stderr)
     data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
+    if meta.get("data") != data.digest():
+        print(f"other data than those of the run, or in another order: {data.origin}", file=sys.stderr)
     model = trainer.build_model(config, runtime, data)
     if "average-000" in arrays:  # then that is what the run evaluated: one vector, see averages.Averages
-        ends = np.cumsum([np.prod(v.shape, dtype=int) for v in model.variables])[:-1]
-        parts = np.split(arrays["average-000"], ends)
-        arrays = checkpoint.named("model", [p.reshape(v.shape) for p, v in zip(parts, model.variables, strict=True)])
+        sizes = [np.prod(v.shape, dtype=int) for v in model.variables]
+        parts = zip(np.split(arrays["average-000"], np.cumsum(sizes)[:-1]), model.variables, sizes, strict=True)
+        arrays = checkpoint.named("model", [p.reshape(v.shape) if p.size == n else p for p, v, n in parts])
     checkpoint.restore("model", model.variables, arrays)
     result = trainer.build_evaluator(config, [model], data)(tta=True)
     if not np.isfinite(result.loss):

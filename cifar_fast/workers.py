@@ -3,6 +3,7 @@
 A worker is a process, on this machine or another, that trains one share of each batch. Worker 0 is the chief: it alone
 writes the run directory.
 """
+import contextlib
 import json
 import re
 import socket
@@ -39,7 +40,7 @@ def find(variables):
     """
     if variables.get("TF_CONFIG"):
         return _of_tf_config(variables["TF_CONFIG"])
-    if int(variables.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    if variables.get("SLURM_STEP_NUM_TASKS", "1") not in ("", "1"):
         return _of_slurm(variables)
     return None
 
@@ -119,14 +120,17 @@ def call_roll(cluster, config, devices=("/CPU:0",)):
     lines = [line for line in config.flag_lines() if line[2:].partition("=")[0] not in MAY_DIFFER]
     lines += [f"devices:{','.join(devices)}", f"workers:{','.join(cluster.addresses)}"]
     deadline = time.monotonic() + config.worker_timeout
-    problem = _call(cluster, lines, deadline) if cluster.index == 0 else _answer(cluster, lines, deadline)
+    if cluster.index == 0:
+        problem = _call(cluster, lines, deadline)
+    else:
+        problem = _answer(cluster, lines, deadline, config.worker_timeout + 5)  # the chief gives up before
     if problem:
         raise UserError(problem)
 
 
 def _call(cluster, lines, deadline):
     """The chief's side. Returns what is wrong, or "", as all who came are told."""
-    missing, present, problem = set(range(1, len(cluster.addresses))), [], ""
+    missing, present, problem = set(range(1, len(cluster.addresses))), {}, ""
     try:
         server = _listening(cluster)
     except OSError as error:
@@ -142,20 +146,33 @@ def _call(cluster, lines, deadline):
                 if different:
                     problem = (f"{cluster.name(index)} has other flags, devices or addresses than the chief "
                                f"({' '.join(different)}); give all workers the same")
+                present[index] = connection
                 missing.discard(index)
-                present.append(connection)
+                if not missing:  # some may have left while they waited for the others
+                    missing = {i for i, waiting in present.items() if _has_left(waiting)}
             except (OSError, ValueError, TypeError, IndexError):  # no worker, or not yet
                 if time.monotonic() > deadline:
                     problem = (f"{', '.join(map(cluster.name, sorted(missing)))} did not come; start it, check that it "
                                f"can reach {cluster.addresses[0]}, or wait longer with --worker_timeout")
-    for connection in present:
-        with connection:
+    for connection in present.values():
+        with connection, contextlib.suppress(OSError):
+            connection.setblocking(True)
             connection.sendall(json.dumps(problem).encode() + b"\n")
     return problem
 
 
-def _answer(cluster, lines, deadline):
-    """Another worker's side: what the chief says, or that it doesn't answer."""
+def _has_left(connection):
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:  # nothing more to say, and there
+        return False
+    except OSError:
+        return True
+
+
+def _answer(cluster, lines, deadline, patience):
+    """Another worker's side: what the chief says within so many seconds of being called, or that it doesn't answer."""
     try:
         _listening(cluster).close()
     except OSError as error:
@@ -165,7 +182,7 @@ def _answer(cluster, lines, deadline):
         try:
             with socket.create_connection((host.strip("[]"), int(port)), 5) as connection:
                 connection.sendall(json.dumps([cluster.index, lines]).encode() + b"\n")
-                connection.settimeout(max(0.01, deadline + 5 - time.monotonic()))  # the chief's own comes first
+                connection.settimeout(patience)
                 return json.loads(connection.makefile().readline())
         except (OSError, ValueError) as error:
             if time.monotonic() > deadline:

@@ -61,6 +61,15 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path):
     assert checkpoint.load_best(tmp_path)[1] == {"epoch": 1}
 
 
+def test_a_copy_by_another_name_is_neither_read_nor_deleted(tmp_path):
+    for step in (5, 9):
+        checkpoint.save(tmp_path, step, WEIGHTS, {"step": step})
+    (tmp_path / "step-good.ckpt").write_bytes((tmp_path / "step-0000000005.ckpt").read_bytes())
+    assert checkpoint.latest(tmp_path)[2] == {"step": 9}
+    checkpoint.save(tmp_path, 10, WEIGHTS, {"step": 10})
+    assert names(tmp_path) == ["step-0000000009.ckpt", "step-0000000010.ckpt", "step-good.ckpt"]
+
+
 def test_nothing_there(tmp_path):
     assert checkpoint.latest(tmp_path) is None
     for load in (checkpoint.load_last, checkpoint.load_best):

@@ -149,6 +149,13 @@ def test_a_reader_that_leaves_is_no_error_to_speak_of():
     assert process.returncode == 128 + signal.SIGPIPE
 
 
+def test_an_output_that_takes_no_more_gets_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "cifar_fast", "recipes"], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"cifar_fast: can't write standard output (No space left on device); what is saved stays\n"
+
+
 def test_evaluate_takes_the_checkpoints_of_the_folder_that_it_reads(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with Workdir("runs/latest") as workdir:

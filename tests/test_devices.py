@@ -72,6 +72,12 @@ def test_workers_are_described_without_waiting_for_them(monkeypatch):
     assert runtime.reasons["XLA"].startswith("off (it can't hold the sums of --sync_batch_norm)")
 
 
+def test_a_run_with_synchronized_statistics_is_never_compiled_so_that_it_can_go_on_elsewhere():
+    _, runtime = devices.decide(tiny.config(sync_batch_norm=True))
+    assert not runtime.xla and "sync_batch_norm" in runtime.reasons["XLA"]
+    assert devices.decide(tiny.config(sync_batch_norm=True, xla="on"))[1].xla
+
+
 def test_what_is_asked_for_is_taken():
     runtime = devices.resolve("float16", "on")
     assert (runtime.precision, runtime.xla) == ("float16", True)

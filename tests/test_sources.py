@@ -138,6 +138,28 @@ def test_a_network_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
     assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.parametrize("proxies, place", [
+    ({}, ("www.cs.toronto.edu", 443)), ({"https": "http://proxy:3128"}, ("proxy", 3128)),
+    ({"https": "proxy:3128"}, ("proxy", 3128)), ({"all": "http://proxy"}, ("proxy", 80)),
+    ({"https": "http://proxy:abc"}, None)])
+def test_proxies_in_all_their_forms_are_asked_in_the_hosts_place(proxies, place, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sources, "getproxies", lambda: proxies)
+    monkeypatch.setattr(sources.socket, "create_connection",
+                        lambda where, **_: asked.append(where) or sources.socket.socket())
+    if place:
+        sources._reachable("cifar10")
+        assert asked == [place]
+    else:
+        with pytest.raises(UserError, match="https_proxy=http://proxy:abc: is no proxy's address"):
+            sources._reachable("cifar10")
+
+
+def test_synthetic_sets_have_an_end():
+    with pytest.raises(UserError, match="100000000 images were asked for"):
+        sources.load("synthetic", train_examples=100_000_000)
+
+
 def test_damaged_tfds_data_give_one_line(tmp_path):
     (tmp_path / "cifar10" / "3.0.2").mkdir(parents=True)
     (tmp_path / "cifar10" / "3.0.2" / "dataset_info.json").write_text("{")

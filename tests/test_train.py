@@ -1,4 +1,5 @@
 """Whole runs of a tiny network: the run directory, stopping, killing, going on."""
+import dataclasses
 import json
 import shutil
 import signal
@@ -116,7 +117,7 @@ def test_workers_with_other_data_are_refused():
     theirs.train_images[:], theirs.train_labels[:] = theirs.train_images[order], theirs.train_labels[order]
 
     def team(chief):
-        return SimpleNamespace(count=2, workers=2, broadcast=lambda _: chief.digest(), total=float)
+        return SimpleNamespace(count=2, workers=2, broadcast=lambda _: chief.digest().encode(), total=float)
 
     train._check_shared(ours, team(tiny.data()))
     with pytest.raises(UserError, match="--data_dir: 1 of 2 workers have other data"):
@@ -165,6 +166,44 @@ def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monke
     lines, best = result(tmp_path / "cut")[1], train.evaluate_saved(config, "best")
     assert lines[-1]["test_loss"] == pytest.approx(summary["test_loss"], rel=1e-5)
     assert lines[best["epoch"] - 1]["test_loss"] == pytest.approx(best["loss"], rel=1e-5)
+    data = tiny.data()
+    grey = dataclasses.replace(data, train_images=data.train_images[..., :1], test_images=data.test_images[..., :1])
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: grey)
+    for which in ("last", "best"):
+        with pytest.raises(UserError, match="the checkpoint has nothing of shape"):
+            train.evaluate_saved(config, which)
+
+
+def test_other_data_are_refused_by_a_run_and_named_by_an_evaluation(tmp_path, monkeypatch, few_images, capsys):
+    config = tiny.config(workdir=str(tmp_path), epochs=1)
+    train.run(config)
+    capsys.readouterr()
+    train.evaluate_saved(config)
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data(seed=1))
+    with pytest.raises(UserError, match="^--data_dir: drawn: other data than those that the run in .* began with"):
+        train.run(config)
+    for which in ("best", "last"):
+        train.evaluate_saved(config, which)
+        assert capsys.readouterr().err == "other data than those of the run, or in another order: drawn\n"
+
+
+def test_a_signal_that_another_worker_caught_is_not_this_ones_first(tmp_path, monkeypatch, few_images):
+    def agree(self, caught, steps):
+        monkeypatch.setattr(Run, "save", lambda self: signal.raise_signal(signal.SIGTERM))  # this one's own
+        return signal.SIGTERM, steps
+
+    monkeypatch.setattr(Run, "agree", agree)
+    assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
+
+
+def test_evaluating_the_last_checkpoint_names_what_it_passes_over(tmp_path, few_images, capsys):
+    config = tiny.config(workdir=str(tmp_path))
+    train.run(config)
+    newest = checkpoint.latest(tmp_path / "checkpoints")[0]
+    newest.write_bytes(b"damaged")
+    assert train.evaluate_saved(config, "last")["epoch"] == 1
+    assert f"passed over: {newest}: damaged" in capsys.readouterr().err
 
 
 def test_a_target_stops_the_run(tmp_path, few_images):

@@ -25,7 +25,7 @@ def tf_config(cluster, kind="worker", index=0):
 
 
 def test_tf_config_names_the_workers():
-    assert workers.find({}) is None
+    assert workers.find({}) is workers.find({"SLURM_STEP_NUM_TASKS": ""}) is None
     assert workers.find(tf_config(TWO, index=1)) == workers.Cluster(("a:1", "b:2"), 1, "TF_CONFIG")
     with_chief = {"chief": ["c:9"]} | TWO
     assert workers.find(tf_config(with_chief, "chief")).index == 0
@@ -61,7 +61,8 @@ def test_slurm_names_the_workers(variables, addresses):
 
 
 @pytest.mark.parametrize("variables", [
-    {"SLURM_STEP_NUM_TASKS": "2"}, slurm("n[1-", "1(x2)", 0, 2), slurm("n1", "1(x2)", 0, 2), slurm("n1", "2", 2, 2),
+    {"SLURM_STEP_NUM_TASKS": "2"}, {"SLURM_STEP_NUM_TASKS": "two"}, slurm("n[1-", "1(x2)", 0, 2),
+    slurm("n1", "1(x2)", 0, 2), slurm("n1", "2", 2, 2),
     slurm("n1", "two", 0, 2), slurm("n1", "2", 0, 3)])
 def test_slurm_variables_that_do_not_fit_get_one_line(variables):
     with pytest.raises(UserError, match="Slurm's variables"):
@@ -101,6 +102,33 @@ def test_a_worker_that_never_comes_is_named_with_its_address():
     assert all(f"worker 2 ({addresses[2]}) did not come" in answer for answer in answers.values())
     addresses, answers = roll_call(2, configs, [1])
     assert f"worker 0 ({addresses[0]}, the chief) did not answer worker 1" in answers[1]
+
+
+def test_a_worker_that_left_while_it_waited_is_waited_for():
+    addresses, answers = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(3)), {}
+    config = tiny.config(worker_timeout=2.0)
+
+    def call(index):
+        try:
+            answers[index] = workers.call_roll(workers.Cluster(addresses, index, "a test"), config)
+        except UserError as error:
+            answers[index] = str(error)
+
+    lines = [line for line in config.flag_lines() if line[2:].partition("=")[0] not in workers.MAY_DIFFER]
+    lines += ["devices:/CPU:0", f"workers:{','.join(addresses)}"]
+    threads = [threading.Thread(target=call, args=(i,)) for i in (0, 2)]
+    threads[0].start()
+    for _ in range(50):
+        try:
+            with socket.create_connection(("127.0.0.1", int(addresses[0].rpartition(":")[2])), 1) as leaving:
+                leaving.sendall(json.dumps([1, lines]).encode() + b"\n")
+            break
+        except OSError:
+            time.sleep(0.02)
+    threads[1].start()
+    for thread in threads:
+        thread.join(30)
+    assert all(f"worker 1 ({addresses[1]}) did not come" in answers[i] for i in (0, 2))
 
 
 def test_workers_with_other_flags_do_not_begin():
