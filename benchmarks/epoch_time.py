@@ -37,7 +37,7 @@ flags.DEFINE_string("picture", None, "write a bar chart (PNG) here")
 EPOCH = 50_000  # images
 AS_USERS_DO = {"TF_ENABLE_ONEDNN_OPTS": None}
 SWITCHED = {"TF_ENABLE_ONEDNN_OPTS": "1"}
-SEED = {"rotation_range": 30, "width_shift_range": 0.1, "height_shift_range": 0.1, "horizontal_flip": "true",
+AUGMENTATION = {"rotation_range": 30, "width_shift_range": 0.1, "height_shift_range": 0.1, "horizontal_flip": "true",
         "vertical_flip": "true", "test_examples": 100, "strategy": "one_device"}
 
 
@@ -48,7 +48,7 @@ def contestants():
         for precision in FLAGS.precisions:
             for xla in FLAGS.xla:
                 for kind in FLAGS.inputs:
-                    yield "cifar_fast", "ours", data | SEED | {
+                    yield "cifar_fast", "ours", data | AUGMENTATION | {
                         "batch_size": size, "precision": precision, "xla": xla, "input": kind}, {}
     variants = [AS_USERS_DO, SWITCHED] if FLAGS.switches else [AS_USERS_DO]
     for environment in variants:
@@ -101,49 +101,46 @@ def main(_):
 
 def measure(running):
     """Lets contestants of one batch size take turns, and ends them. Returns a record's results and ratios."""
-    labels = {id(c): f"{c.name}, {_label(c.settings)}" for c in running}
     turns = {}
     for contestant in running:
         steps = max(3, round(EPOCH * FLAGS.fraction / contestant.settings["batch_size"]))
-        turns[labels[id(contestant)]] = paced(contestant, steps)
+        turns[contestant] = paced(contestant, steps)
     rates = harness.interleave(turns, FLAGS.repeats)
     results = []
     for contestant in running:
-        label = labels[id(contestant)]
-        seconds = [EPOCH / rate for rate in rates[label]]
+        seconds = [EPOCH / rate for rate in rates[contestant]]
         results.append(harness.result(
-            contestant.name, rates[label], _shown(contestant.settings) | contestant.about["settings"],
+            contestant.name, rates[contestant], _shown(contestant.settings) | contestant.about["settings"],
             seconds_per_epoch=harness.summary(seconds), startup_seconds=contestant.ready_seconds,
             first_step_seconds=contestant.about.get("first_step_seconds"),
             peak_memory_mib=contestant.peak_memory_mib(), environment=contestant.environment))
         contestant.close()
-    return results, _ratios(running, labels, rates)
+    return results, _ratios(running, rates)
 
 
-def _ratios(running, labels, rates):
+def _ratios(running, rates):
     """Ours over each peer, and of PyTorch the best mode of all against our best."""
     ratios = []
     ours = [c for c in running if c.name == "cifar_fast"]
     for peer in running:
         for mine in ours:
             if peer.name not in ("cifar_fast", "pytorch"):
-                ratios.append(_ratio(mine, peer, labels, rates))
+                ratios.append(_ratio(mine, peer, rates))
     torch = [c for c in running if c.name == "pytorch"]
     if torch and ours:
         def fastest(group):
-            return max(group, key=lambda c: statistics.median(rates[labels[id(c)]]))
-        ratios.append(_ratio(fastest(ours), fastest(torch), labels, rates))
+            return max(group, key=lambda c: statistics.median(rates[c]))
+        ratios.append(_ratio(fastest(ours), fastest(torch), rates))
     return ratios
 
 
-def _ratio(mine, peer, labels, rates):
-    entry = harness.ratio(labels[id(mine)], labels[id(peer)], rates, {"ours": _label(mine.settings),
-                                                                      "theirs": _label(peer.settings)})
-    return entry | {"name": f"{mine.name} / {peer.name}"}
+def _ratio(mine, peer, rates):
+    settings = {"ours": _label(mine.settings), "theirs": _label(peer.settings)}
+    return harness.ratio(mine, peer, rates, settings) | {"name": f"{mine.name} / {peer.name}"}
 
 
 def _shown(settings):
-    return {k: v for k, v in settings.items() if k not in ("data_dir", "dataset", *SEED)}
+    return {k: v for k, v in settings.items() if k not in ("data_dir", "dataset", *AUGMENTATION)}
 
 
 def _label(settings):

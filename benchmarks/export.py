@@ -79,7 +79,7 @@ def export(ours, precision, folder, expected=False):
         files.write_atomic(folder / "expected.npz", npz(_expected(ours, steps, variables)))
     ends, known = np.cumsum([0, *map(len, kinds.values())]).tolist(), {id(v): i for i, v in enumerate(variables)}
     files.write_json(folder / "replay.json", {
-        "command": harness.command(), "flags": [f for f in config.flag_lines() if f[2:].partition("=")[0] not in FREE],
+        "command": harness.command(), "flags": config.flag_lines(without=FREE),
         "precision": precision, "steps": steps, "programs": programs, "classes": len(data.class_names),
         "train": list(data.train_images.shape), "test": list(data.test_images.shape),
         "padded": len(held[0]), "kernels": [known[id(k)] for k in ours.model.kernels()],
@@ -110,7 +110,7 @@ def training(ours, steps, size):
 
 def evaluation(ours):
     """The evaluation as one XLA program: float32 [3], loss, top-1, top-5, or [5], these and top-1, top-5 with TTA."""
-    evaluator, tta = ours.evaluate, bool(ours.evaluate.shares)
+    evaluator, tta = ours.evaluate, bool(ours.evaluate.view_weights)
 
     @tf.function(jit_compile=True, autograph=False)
     def program():

@@ -3,6 +3,7 @@
 Each returns a list of `Trial`. A trial is survived if what was promised holds: nothing that was reported as saved is
 lost, a refusal is one line that names the file, and the run still goes on to the uninterrupted run's result.
 """
+import collections
 import contextlib
 import errno
 import functools
@@ -95,10 +96,10 @@ def _saved_lines(workdir):
 
 def failing_calls(folder, whole, faults):
     """One run, in which calls fail one after another: one clear error each, then it goes on to the next; at last to
-    its end. faults: (call, name of a file, the how-manieth of a process fails and all after it, errno) each."""
+    its end. faults: (call, name of a file, n, errno) each: from a process's n-th such call on, all fail."""
     workdir, trials = folder / "run", []
-    for call, name, time_, number in faults:
-        child = Child(workdir, functools.partial(faulty.fail_from, workdir, call, name, time_, number))
+    for call, name, nth, number in faults:
+        child = Child(workdir, functools.partial(faulty.fail_from, workdir, call, name, nth, number))
         code, output = child.wait()
         lost = _not_one_line((code, output))
         if os.strerror(number) not in output or str(workdir) not in output:
@@ -297,7 +298,13 @@ def tasks(calls, origins):
 
 
 def short(found, rng):
-    """A task of each function but `three_at_once`; two kills and two failing calls."""
-    chosen = dict(rng.sample(found, len(found))) | {kills: (rng.randrange(1000), 2)}
-    chosen[failing_calls] = chosen[failing_calls][0][:2],
-    return [(function, arguments) for function, arguments in chosen.items() if function is not three_at_once]
+    """A task of each function but `three_at_once`, drawn by `rng`; two kills and two failing calls."""
+    by_function = collections.defaultdict(list)
+    for function, arguments in found:
+        by_function[function].append(arguments)
+    del by_function[three_at_once]
+    chosen = {function: rng.choice(several) for function, several in by_function.items()}
+    chosen[kills] = (rng.randrange(1000), 2)
+    faults, = chosen[failing_calls]
+    chosen[failing_calls] = (faults[:2],)
+    return list(chosen.items())

@@ -87,15 +87,15 @@ def slow_files(folder, seconds):
     watch_files(folder, lambda call, name, half: time.sleep(seconds))
 
 
-def fail_from(folder, call, name, time_, error):
-    """That call on that file fails with an errno from the `time_`-th on, as it does on a full or broken disk."""
+def fail_from(folder, call, name, nth, error):
+    """That call on that file fails with an errno from the `nth`-th on, as it does on a full or broken disk."""
     seen = 0
 
     def act(this, of, half):
         nonlocal seen
         if (this, of) == (call, name):
             seen += 1
-            if seen >= time_:
+            if seen >= nth:
                 half()
                 raise OSError(error, os.strerror(error), name)
     watch_files(folder, act)

@@ -33,7 +33,7 @@ def main(_):
     config = Config(dataset=FLAGS.dataset, data_dir=FLAGS.data_dir, batch_size=FLAGS.batch_size, test_examples=100)
     data = trainer.load_data(config)
     ours = trainer.Trainer(config, devices.resolve(config.precision, config.xla), data)
-    order = plan.permutation(0, 0, len(data.train_images)), FLAGS.batch_size
+    order = plan.permutation(0, 0, len(data.train_images))
 
     def drain(batches):
         begin, images = time.perf_counter(), 0
@@ -48,8 +48,9 @@ def main(_):
         return FLAGS.steps * FLAGS.batch_size, time.perf_counter() - begin
 
     rates = harness.interleave({
-        "cifar_fast, resident": lambda: drain(pipeline.index_batches(*order)),
-        "cifar_fast, stream": lambda: drain(pipeline.image_batches(data.train_images, data.train_labels, *order)),
+        "cifar_fast, resident": lambda: drain(pipeline.index_batches(order, FLAGS.batch_size)),
+        "cifar_fast, stream": lambda: drain(pipeline.image_batches(data.train_images, data.train_labels, order,
+                                                                  FLAGS.batch_size)),
         "training step": step}, FLAGS.repeats)
     results = [harness.result(name, r, {"batch_size": FLAGS.batch_size}) for name, r in rates.items()]
     ratios = [harness.ratio(name, "training step", rates) for name in rates if name != "training step"]

@@ -269,8 +269,7 @@ def _base():
 
 def _identity(config):
     """The flags that make a run what it is, seed apart."""
-    apart = ("--data_dir=", "--workdir=", "--seed=", "--eval_every=")
-    return [line for line in config.flag_lines() if not line.startswith(apart)]
+    return config.flag_lines(without=("data_dir", "workdir", "seed", "eval_every"))
 
 
 def _epochs(sizes):

@@ -11,9 +11,10 @@ further training is (Zhang et al., 2019, arXiv:1907.08610, with the decay of Kel
 The update after the very first step copies (d = 0), so that no average holds the random weights of the start.
 """
 import contextlib
-import math
 
 import tensorflow as tf
+
+from cifar_fast.vectors import packed, unpacked
 
 KINDS = ("ema", "lookahead")
 
@@ -36,7 +37,7 @@ class Averages:
             if tf.as_dtype(variable.dtype) != tf.float32:
                 raise ValueError(f"{variable.name} is {variable.dtype}: only float32 variables are averaged")
         # All in one vector: a step then takes one multiplication, not one for each of some hundred variables.
-        self._average = tf.Variable(self._gathered(), trainable=False, name="average")
+        self._average = tf.Variable(packed(self._averaged), trainable=False, name="average")
 
     @property
     def variables(self):
@@ -50,7 +51,7 @@ class Averages:
     @contextlib.contextmanager
     def swapped(self):
         """While it lasts, the variables hold the averages; then what they held before, bit for bit."""
-        before = self._gathered()
+        before = packed(self._averaged)
         self._scatter(self._average.value())
         try:
             yield
@@ -58,7 +59,7 @@ class Averages:
             self._scatter(before)
 
     def _take(self, step):
-        average = self._average + (1 - self._share_kept(step)) * (self._gathered() - self._average)
+        average = self._average + (1 - self._share_kept(step)) * (packed(self._averaged) - self._average)
         self._average.assign(average)
         if self._kind == "lookahead":
             self._scatter(average)
@@ -69,10 +70,6 @@ class Averages:
         done = tf.cast(step + 1, tf.float32) / self._steps
         return tf.where(tf.equal(step, 0), 0.0, self._decay**self._every * done**3)
 
-    def _gathered(self):
-        return tf.concat([tf.reshape(v, [-1]) for v in self._averaged], 0)
-
     def _scatter(self, vector):
-        parts = tf.split(vector, [math.prod(v.shape) for v in self._averaged])
-        for variable, part in zip(self._averaged, parts, strict=True):
-            variable.assign(tf.reshape(part, variable.shape))
+        for variable, value in zip(self._averaged, unpacked(vector, self._averaged), strict=True):
+            variable.assign(value)

@@ -25,13 +25,14 @@ COMMANDS = {
     "recipes": "list the recipes that --recipe=NAME takes",
 }
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
-GROUPS = ("data", "augmentation", "network", "optimizer", "training", "replicas", "engine")
+GROUPS = tuple(dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Config)))
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
-PLACES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
-FILES = ("flagfile", "recipe")
-USED = {"train": (*FILES, *FIELDS), "evaluate": (*FILES, *PLACES, "which"), "augment": (*FILES, *FIELDS, "out"),
-        "launch": ("workers",), "recipes": (),
-        "devices": (*FILES, "precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size",
+OWN = ("recipe", "which", "workers", "out")  # flags that are no field of `Config`
+FLAGFILES = ("flagfile", "recipe")
+OVERRIDES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
+USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": (*FLAGFILES, *OVERRIDES, "which"),
+        "augment": (*FLAGFILES, *FIELDS, "out"), "launch": ("workers",), "recipes": (),
+        "devices": (*FLAGFILES, "precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size",
                     "sync_batch_norm", "reduce_in", "mixup", "cutmix")}
 
 
@@ -42,7 +43,8 @@ def main(argv):
         command, values = parse(own)
         if command == "launch":
             return _launch(values, inner)
-        return globals()[f"_{command}"](values) or 0
+        run = {"train": _train, "evaluate": _evaluate, "devices": _devices, "augment": _augment, "recipes": _recipes}
+        return run[command](values) or 0
     except UserError as error:
         print(f"cifar_fast: {error}", file=sys.stderr)
         return 1
@@ -82,7 +84,7 @@ def parse(arguments):
         raise UserError(f"unknown command {command!r}: expected one of {', '.join(COMMANDS)}; see cifar_fast --help")
     if any(a in ("--help", "-h", "--helpfull") for a in rest):
         raise _Help(_help(command))
-    for name in (*FILES, *FIELDS, "which", "out", "workers"):
+    for name in ("flagfile", *OWN, *FIELDS):
         if name not in USED[command] and _given(rest) & {name, f"no{name}"}:
             raise UserError(f"--{name}: {command} has no use for it; see cifar_fast {command} --help")
     values = define()
@@ -103,16 +105,15 @@ def define():
         kinds = [k for k in typing.get_args(field.type) or [field.type] if k is not type(None)]
         DEFINE[kinds[0]](field.name, field.default, field.metadata["help"], flag_values=values)
     flags.DEFINE_string("recipe", None, "a flagfile by name, see cifar_fast recipes", flag_values=values)
-    flags.DEFINE_enum("which", "best", ["best", "last"], "evaluate: which checkpoint", flag_values=values)
-    flags.DEFINE_integer("workers", 2, "launch: how many processes", lower_bound=1, flag_values=values)
-    flags.DEFINE_string("out", "augmentation.png", "augment: the picture to write", flag_values=values)
+    flags.DEFINE_enum("which", "best", ["best", "last"], "which checkpoint", flag_values=values)
+    flags.DEFINE_integer("workers", 2, "how many processes", lower_bound=1, flag_values=values)
+    flags.DEFINE_string("out", "augmentation.png", "the picture to write", flag_values=values)
     return values
 
 
 def config_of(values, **changes):
     """FlagValues → `Config`."""
-    names = [f.name for f in dataclasses.fields(Config)]
-    return Config(**{n: values[n].value for n in names} | changes)
+    return Config(**{n: values[n].value for n in FIELDS} | changes)
 
 
 def _given(arguments):
@@ -133,7 +134,7 @@ def _expand(arguments):
     files, rest, words = [], [], iter(arguments)
     for word in words:
         name, given, value = word.lstrip("-").partition("=")
-        if word.startswith("-") and name in ("recipe", "flagfile"):
+        if word.startswith("-") and name in FLAGFILES:
             value = value if given else next(words, "")
             path = recipes.find(value) if name == "recipe" else value
             if not Path(path).is_file():  # nothing there, a folder, or a device that never ends
@@ -155,10 +156,10 @@ def _evaluate(values):
     from cifar_fast.workdir import Workdir
     saved, workdir = define(), values["workdir"].value
     _assign(saved, Workdir.read_config(workdir), f"that stands in the config.flags of --workdir={workdir}")
-    places = {n: values[n].value for n in PLACES if values[n].present} | {"workdir": workdir}
+    overrides = {n: values[n].value for n in OVERRIDES if values[n].present} | {"workdir": workdir}
     _start_tensorflow()
     from cifar_fast import train
-    result = train.evaluate_saved(config_of(saved, **places), values["which"].value)
+    result = train.evaluate_saved(config_of(saved, **overrides), values["which"].value)
     print(json.dumps(result))
 
 
@@ -209,16 +210,17 @@ def _help(command):
                   "usage: cifar_fast COMMAND [--flag=value ...]", "", "commands:"]
         lines += [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
         lines += ["", "cifar_fast COMMAND --help shows a command's flags; the first to know:"]
-        shown = (*FILES, "dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed", "precision")
+        shown = (*FLAGFILES, "dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed",
+                 "precision")
     else:
         lines += [f"cifar_fast {command}: {COMMANDS[command]}"]
         shown = USED[command]
-        lines += _flag_help("which", "best", "which checkpoint: best or last") if command == "evaluate" else []
-        lines += _flag_help("workers", 2, "how many processes") if command == "launch" else []
-        lines += _flag_help("out", "augmentation.png", "the picture to write") if command == "augment" else []
-    if "recipe" in shown:
+    if "flagfile" in shown:
         lines += _flag_help("flagfile", None, "read flags from a file; flags given beside it win")
-        lines += _flag_help("recipe", None, "a flagfile by name, see cifar_fast recipes")
+    own = define()
+    for name in OWN:
+        if name in shown:
+            lines += _flag_help(name, own[name].default, own[name].help)
     for group in GROUPS:
         fields = [f for f in dataclasses.fields(Config) if f.metadata["group"] == group]
         fields = [f for f in fields if f.name in shown]
@@ -232,5 +234,6 @@ def _help(command):
 
 
 def _flag_help(name, default, text):
-    default = "" if default is None else f" [default: {str(default).lower() if default in (True, False) else default}]"
+    default = str(default).lower() if isinstance(default, bool) else default
+    default = "" if default is None else f" [default: {default}]"
     return [f"  --{name}", f"      {text}{default}"]

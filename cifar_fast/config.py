@@ -186,9 +186,10 @@ class Config:
                             f"--prune_easy={self.prune_easy}")
         plan.sizes(self.image_sizes, self.epochs)
 
-    def flag_lines(self):
-        """The run as a flagfile's lines, `--name=value`, in the order of the fields; unset ones are left out."""
-        values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+    def flag_lines(self, without=()):
+        """The run as a flagfile's lines, `--name=value`, in the order of the fields; unset ones and those named in
+        `without` are left out."""
+        values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in without)
         return [f"--{n}={str(v).lower() if isinstance(v, bool) else v}" for n, v in values if v is not None]
 
 

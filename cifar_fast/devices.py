@@ -80,7 +80,7 @@ def decide(config):
 
 
 def resolve(precision="auto", xla="auto", local=None):
-    """Decides how one device computes, or each of several.
+    """Decides how one device computes, or each of several; of one CPU it also sets TensorFlow's threads.
 
     Args:
       precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
@@ -97,9 +97,16 @@ def resolve(precision="auto", xla="auto", local=None):
     if not gpus and chosen == "bfloat16" and not onednn:
         raise UserError("--precision=bfloat16: oneDNN is off (TF_ENABLE_ONEDNN_OPTS=0), and without it bfloat16 "
                         "gradients are far slower than float32; unset TF_ENABLE_ONEDNN_OPTS or take float32")
-    compiled = bool(gpus) if xla == "auto" else xla == "on"
-    why_xla = {"on": "asked for", "off": "asked for"}.get(
-        xla, "GPU" if gpus else "on CPUs oneDNN's convolutions are faster than XLA's")
+    if xla == "auto":
+        compiled, why_xla = bool(gpus), "GPU" if gpus else "on CPUs oneDNN's convolutions are faster than XLA's"
+    else:
+        compiled, why_xla = xla == "on", "asked for"
+    if gpus:
+        threads = "TensorFlow's choice"
+    elif count == 1:
+        threads = f"{cores} (the cores this process may use)"
+    else:
+        threads = f"{max(1, cores // count)} a replica, of {cores} cores"
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{environment.cpu_name()}, {cores} core{'s' * (cores > 1)}")
     return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, reasons={
@@ -108,8 +115,7 @@ def resolve(precision="auto", xla="auto", local=None):
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
         "XLA": _xla_state(compiled, why_xla),
-        "threads": "TensorFlow's choice" if gpus else f"{cores} (the cores this process may use)" if count == 1 else
-                   f"{max(1, cores // count)} a replica, of {cores} cores",
+        "threads": threads,
         "versions": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
     })
 

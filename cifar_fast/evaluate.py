@@ -41,7 +41,7 @@ class Evaluator:
     def __init__(self, model, images, labels, statistics, *, l2=0.0, batch_size=500, tta="none"):
         if tta not in VIEWS:
             raise ValueError(f"tta={tta!r}: must be one of {', '.join(VIEWS)}")
-        self.model, self.statistics, self.l2, self.shares = model, statistics, l2, VIEWS[tta]
+        self.model, self.statistics, self.l2, self.view_weights = model, statistics, l2, VIEWS[tta]
         self.examples = len(images)
         self.batch_size = min(batch_size, self.examples)
         padding = -self.examples % self.batch_size
@@ -50,14 +50,15 @@ class Evaluator:
 
     def __call__(self, tta=False):
         """An `Evaluation`. tta: take the further views too, which costs a forward pass each."""
-        return self.evaluation(*(t.numpy()[:self.examples] for t in self.run(tta and bool(self.shares))))
+        return self.evaluation(*(t.numpy()[:self.examples] for t in self.run(tta and bool(self.view_weights))))
 
-    def evaluation(self, losses, predictions, *ranks):
+    def evaluation(self, losses, predictions, ranks, tta_ranks=None):
         """What `run` gave for each example, without the padding → an `Evaluation`."""
         penalty = float(objective.l2_penalty([k.value for k in self.model.kernels()], self.l2))
-        (top1, top5), *more = [(float((r < 1).mean()), float((r < 5).mean())) for r in ranks]
-        return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, top1, top5,
-                          predictions.astype(np.int32), *(more[0] if more else ()))
+        accuracy, top5 = _hit_rates(ranks)
+        tta_accuracy, tta_top5 = (None, None) if tta_ranks is None else _hit_rates(tta_ranks)
+        return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, accuracy, top5, predictions.astype(np.int32),
+                          tta_accuracy, tta_top5)
 
     @tf.function(autograph=False)
     def run(self, tta):
@@ -68,7 +69,8 @@ class Evaluator:
             results = self._batch(i * self.batch_size, tta)
             return i + 1, [a.write(i, r) for a, r in zip(arrays, results, strict=True)]
 
-        arrays = [tf.TensorArray(t, steps) for t in (tf.float32, tf.int32, tf.int32, *[tf.int32] * tta)]
+        kinds = [tf.float32, tf.int32, tf.int32] + ([tf.int32] if tta else [])
+        arrays = [tf.TensorArray(kind, steps) for kind in kinds]
         return [a.concat() for a in tf.while_loop(lambda i, _: i < steps, advance, [0, arrays])[1]]
 
     def _batch(self, first, tta):
@@ -85,13 +87,18 @@ class Evaluator:
 
     def _averaged(self, images, logits):
         """The logits' weighted mean over all views; the images' own are given."""
-        views, shares = tf.stack(further_views(images, len(self.shares))), tf.constant(self.shares)
+        views, weights = tf.stack(further_views(images, len(self.view_weights))), tf.constant(self.view_weights)
 
         def add(i, mean):
-            return i + 1, mean + shares[i + 1] * self.model(tf.ensure_shape(views[i], images.shape))
+            return i + 1, mean + weights[i + 1] * self.model(tf.ensure_shape(views[i], images.shape))
 
         # A loop, so that there is one network in the program, however many views.
-        return tf.while_loop(lambda i, _: i < len(self.shares) - 1, add, [0, shares[0] * logits])[1]
+        return tf.while_loop(lambda i, _: i < len(self.view_weights) - 1, add, [0, weights[0] * logits])[1]
+
+
+def _hit_rates(ranks):
+    """Top-1 and top-5 accuracy from the ranks of the labels, int32 [N]."""
+    return float((ranks < 1).mean()), float((ranks < 5).mean())
 
 
 def further_views(images, count):

@@ -154,19 +154,18 @@ class Dropout(keras.layers.Layer):
         """inputs: any static shape and float dtype; seed: int32 [2], used when training. Returns the same shape."""
         if not training or not self.dropped:
             return inputs
-        return inputs * _kept(seed, tuple(inputs.shape), self.dropped, inputs.dtype)
+        return inputs * _kept(seed, self.noise_shape(inputs.shape), self.dropped, inputs.dtype)
+
+    def noise_shape(self, shape):
+        return tuple(shape)
 
 
 class StochasticDepth(Dropout):
     """Sets a share of the batch's examples to zero, all of each, and scales the rest up (Huang et al., 2016,
     arXiv:1603.09382): put on the branch beside a skip, those examples skip it. Draws as `Dropout` does."""
 
-    def call(self, inputs, seed=None, training=False):
-        """inputs: any static shape and float dtype; seed: int32 [2], used when training. Returns the same shape."""
-        if not training or not self.dropped:
-            return inputs
-        shape = (inputs.shape[0], *[1] * (inputs.shape.rank - 1))
-        return inputs * _kept(seed, shape, self.dropped, inputs.dtype)
+    def noise_shape(self, shape):
+        return (shape[0], *[1] * (len(shape) - 1))
 
 
 @tf.function(jit_compile=True, autograph=False)

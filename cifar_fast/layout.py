@@ -34,17 +34,21 @@ def decide(config, gpus, variables):
     cpus, asked = config.logical_cpus, config.num_devices
     kind, there = ("CPU", cpus) if cpus else ("GPU", gpus) if gpus else ("CPU", 1)
     if asked > there:
-        raise UserError(f"--num_devices={asked}: there {'is' if there == 1 else 'are'} {there} "
-                        f"{'logical ' * bool(cpus)}{kind}{'s' * (there > 1)}{'' if gpus else ' and no visible GPU'}; "
-                        f"ask for at most {there}" + ("" if gpus else ", or split the CPU with --logical_cpus"))
+        name = f"logical {kind}" if cpus else kind
+        found = f"is 1 {name}" if there == 1 else f"are {there} {name}s"
+        no_gpu, hint = ("", "") if gpus else (" and no visible GPU", ", or split the CPU with --logical_cpus")
+        raise UserError(f"--num_devices={asked}: there {found}{no_gpu}; ask for at most {there}{hint}")
     devices = tuple(f"/{kind}:{i}" for i in range(asked or there))
     strategy, reason, cluster = config.strategy, "asked for", None
     if strategy in ("auto", "multi_worker"):
         cluster = workers.find(variables)
     if strategy == "auto":
-        strategy, reason = (("multi_worker", f"{cluster.source} names {len(cluster.addresses)} workers") if cluster else
-                            ("mirrored", f"{len(devices)} devices") if len(devices) > 1 else
-                            ("one_device", "there is one"))
+        if cluster:
+            strategy, reason = "multi_worker", f"{cluster.source} names {len(cluster.addresses)} workers"
+        elif len(devices) > 1:
+            strategy, reason = "mirrored", f"{len(devices)} devices"
+        else:
+            strategy, reason = "one_device", "there is one"
     if strategy == "one_device":
         if asked > 1:
             raise UserError(f"--strategy=one_device --num_devices={asked}: take --strategy=mirrored, or one device")

@@ -10,22 +10,23 @@ with another number of replicas. All decide by the same sums, whether to skip an
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import replicas
 from cifar_fast.evaluate import Evaluator
+from cifar_fast.replicas import summed
 from cifar_fast.step import accumulate
+from cifar_fast.vectors import packed, unpacked
 
 
 class ParallelEngine:
     """Stands in for a `step.Engine`.
 
     Args:
-      everyone: a `replicas.Replicas`. engines: a `step.Engine` for each of its local devices, its variables there.
+      replicas: a `replicas.Replicas`. engines: a `step.Engine` for each of its local devices, its variables there.
       batch_size: the global batch, a multiple of the number of replicas.
       reduce_in: "float32" or "compute", the precision of the gradients' sum; compute: the convolutions'.
     """
 
-    def __init__(self, everyone, engines, batch_size, precision, reduce_in):
-        self.everyone, self.engines, self.batch_size = everyone, engines, batch_size
+    def __init__(self, replicas, engines, batch_size, precision, reduce_in):
+        self.replicas, self.engines, self.batch_size = replicas, engines, batch_size
         self.reduce_in = precision if reduce_in == "compute" else "float32"
         wrap = tf.function(jit_compile=True, autograph=False) if engines[0].compiled else lambda function: function
         self.begin = [wrap(self._begin(engine)) for engine in engines]
@@ -42,10 +43,10 @@ class ParallelEngine:
                           start, steps, totals)
 
     def _step(self, batch, epoch, step, rate, size):
-        sums = self.everyone.run(lambda i: self._contribution(i, batch, epoch, step, size))
+        sums = self.replicas.run(lambda i: self._contribution(i, batch, epoch, step, size))
         indices = batch if self.engines[0].data else batch[0]
         for device, engine, finish, (gradients, rest) in zip(
-                self.everyone.devices, self.engines, self.finish, sums, strict=True):
+                self.replicas.devices, self.engines, self.finish, sums, strict=True):
             with tf.device(device):
                 totals, losses = finish(gradients, rest, rate)
                 engine.follow(indices, losses, step)
@@ -59,18 +60,18 @@ class ParallelEngine:
         if losses is None:
             rest = [statistics, totals]
         else:  # at their places in the global batch
-            before = (self.everyone.first + i) * losses.shape[0]
+            before = (self.replicas.first + i) * losses.shape[0]
             after = self.batch_size - before - losses.shape[0]
             rest = [statistics, totals, tf.pad(losses, [[before, after]])]
         if self.reduce_in == "float32":
             vectors = [gradients, *rest]
-            whole = replicas.summed(tf.concat(vectors, 0))
+            whole = summed(tf.concat(vectors, 0))
             return tf.split(whole, [gradients.shape[0], whole.shape[0] - gradients.shape[0]])
-        return replicas.summed(gradients, self.reduce_in), replicas.summed(tf.concat(rest, 0))
+        return summed(gradients, self.reduce_in), summed(tf.concat(rest, 0))
 
     def _share(self, i, batch):
-        share = self.batch_size // self.everyone.count
-        place = (self.everyone.first + i) * share
+        share = self.batch_size // self.replicas.count
+        place = (self.replicas.first + i) * share
         if self.engines[0].data:
             return batch[place:place + share]
         indices, images, labels = batch
@@ -81,7 +82,7 @@ class ParallelEngine:
             gradients, totals, losses = engine.gradients(batch, weights, step)
             # The mean of moving statistics is the moving mean of statistics: all replicas began the step with the same.
             statistics = [v * engine.share for v in engine.model.moving_statistics()]
-            return (replicas.packed(gradients), replicas.packed(statistics), totals,
+            return (packed(gradients), packed(statistics), totals,
                     losses if engine.losses is not None else None)
         return begin
 
@@ -89,9 +90,9 @@ class ParallelEngine:
         def finish(gradients, rest, rate):
             moving = engine.model.moving_statistics()
             size = sum(int(np.prod(v.shape)) for v in moving)
-            for variable, value in zip(moving, replicas.unpacked(rest[:size], moving), strict=True):
+            for variable, value in zip(moving, unpacked(rest[:size], moving), strict=True):
                 variable.assign(value)
-            engine.apply(replicas.unpacked(gradients, engine.model.trainable_variables), rate)
+            engine.apply(unpacked(gradients, engine.model.trainable_variables), rate)
             return rest[size:size + 3], rest[size + 3:]
         return finish
 
@@ -100,30 +101,30 @@ class ParallelEvaluator:
     """Stands in for an `evaluate.Evaluator`: each replica takes a share of the examples.
 
     Args:
-      everyone: a `replicas.Replicas`. models: the local replicas' networks, equal ones.
+      replicas: a `replicas.Replicas`. models: the local replicas' networks, equal ones.
       images, labels and the rest: as `Evaluator` takes them, the whole set.
     """
 
-    def __init__(self, everyone, models, images, labels, *rest, **options):
-        self.everyone, self.examples = everyone, len(images)
-        ends = np.linspace(0, self.examples, everyone.count + 1).astype(int)[everyone.first:]
-        self.places = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)][:len(models)]
+    def __init__(self, replicas, models, images, labels, *rest, **options):
+        self.replicas, self.examples = replicas, len(images)
+        ends = np.linspace(0, self.examples, replicas.count + 1).astype(int)
+        self.places = [slice(ends[i], ends[i + 1]) for i in range(replicas.first, replicas.first + len(models))]
         self.evaluators = []
-        for device, model, place in zip(everyone.devices, models, self.places, strict=True):
+        for device, model, place in zip(replicas.devices, models, self.places, strict=True):
             with tf.device(device):
                 self.evaluators.append(Evaluator(model, images[place], labels[place], *rest, **options))
 
     def __call__(self, tta=False):
-        parts = [[t.numpy() for t in part] for part in self._run(tta and bool(self.evaluators[0].shares))]
+        parts = [[t.numpy() for t in part] for part in self._run(tta and bool(self.evaluators[0].view_weights))]
         whole = np.zeros([len(parts[0]), self.examples], np.float32)  # exact for the ranks and predictions, too
         for place, part in zip(self.places, parts, strict=True):
             whole[:, place] = [values[:place.stop - place.start] for values in part]
-        return self.evaluators[0].evaluation(*self.everyone.total(whole))
+        return self.evaluators[0].evaluation(*self.replicas.total(whole))
 
     @tf.function(autograph=False)
     def _run(self, tta):
         results = []
-        for device, evaluator in zip(self.everyone.devices, self.evaluators, strict=True):
+        for device, evaluator in zip(self.replicas.devices, self.evaluators, strict=True):
             with tf.device(device):
                 results.append(evaluator.run(tta))
         return results

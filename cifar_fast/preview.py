@@ -14,7 +14,13 @@ def draw_augmentation(config, data, path, images=12, views=7):
     prepare, labels = Preparation(config, statistics), data.train_labels[indices]
     after = np.stack([prepare(before, labels, indices, tf.constant(epoch)).images for epoch in range(views)], 1)
     after = after * statistics.deviation + statistics.mean
-    frame = [(b - a) // 2 for b, a in zip(before.shape[1:3], after.shape[2:4], strict=True)]  # around smaller crops
-    after = np.pad(after, ((0, 0), (0, 0), *((f, b - a - f) for f, b, a in zip(
-        frame, before.shape[1:3], after.shape[2:4], strict=True)), (0, 0)))
-    report.augmentation_sheet(before, after, path)
+    report.augmentation_sheet(before, _framed(after, *before.shape[1:3]), path)
+
+
+def _framed(images, height, width):
+    """[N, K, H, W, C], crops maybe, each in the middle of a black frame of a size."""
+    inner_height, inner_width = images.shape[2:4]
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    framed = np.zeros((*images.shape[:2], height, width, images.shape[4]), images.dtype)
+    framed[:, :, top:top + inner_height, left:left + inner_width] = images
+    return framed

@@ -7,6 +7,7 @@ import hashlib
 import tarfile
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,22 +17,34 @@ from cifar_fast.unpickle import SOURCE
 
 FILE_BYTES, ALL_BYTES = 200 << 20, 400 << 20  # CIFAR-100's train file has 154 MB, the most there is
 CHUNK, MEMBERS = 1 << 18, 10_000
-ARCHIVES = {  # MD5 sums that the authors publish of the archives
+ARCHIVE_MD5 = {  # MD5 sums that the authors publish of the archives
     "c58f30108f718f92721af3b95e74349a", "eb9058c3a382ffc7106e4002c42a8d85", "c32a1d4ab5d03f1284b67883e8d87530",
     "03b5dce01913d631647c71ecec9e9cb8"}
-SUMS = {  # and those of the files in the Python form
+FILE_MD5 = {  # and those of the files in the Python form
     "data_batch_1": "c99cafc152244af753f735de768cd75f", "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
     "data_batch_3": "54ebc095f3ab1f0389bbae665268c751", "data_batch_4": "634d18415352ddfa80567beed471001a",
     "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb", "test_batch": "40351d587109b95175f43aff81a1287e",
     "batches.meta": "5ff9c542aee3614f3951f8cda6e48888", "train": "16019d7e3df5f24257cddd939b257f8d",
     "test": "f0ef6b0ae62326f3e7ffdfab6717acfc", "meta": "7973b15100ade9c7d40fb424638fde48"}
-FORMS = {  # dataset, form → folder, training files, test file, file of the class names
-    ("cifar10", "python"): ("cifar-10-batches-py", [f"data_batch_{i}" for i in range(1, 6)], "test_batch",
-                            "batches.meta"),
-    ("cifar10", "binary"): ("cifar-10-batches-bin", [f"data_batch_{i}.bin" for i in range(1, 6)], "test_batch.bin",
-                            "batches.meta.txt"),
-    ("cifar100", "python"): ("cifar-100-python", ["train"], "test", "meta"),
-    ("cifar100", "binary"): ("cifar-100-binary", ["train.bin"], "test.bin", "fine_label_names.txt"),
+CLASSES = {"cifar10": 10, "cifar100": 100}
+
+
+class Form(NamedTuple):
+    """The files of a published form, in `folder` of its archive; `names` has those of the classes."""
+
+    folder: str
+    train: list[str]
+    test: str
+    names: str
+
+
+FORMS = {
+    ("cifar10", "python"): Form("cifar-10-batches-py", [f"data_batch_{i}" for i in range(1, 6)], "test_batch",
+                                "batches.meta"),
+    ("cifar10", "binary"): Form("cifar-10-batches-bin", [f"data_batch_{i}.bin" for i in range(1, 6)],
+                                "test_batch.bin", "batches.meta.txt"),
+    ("cifar100", "python"): Form("cifar-100-python", ["train"], "test", "meta"),
+    ("cifar100", "binary"): Form("cifar-100-binary", ["train.bin"], "test.bin", "fine_label_names.txt"),
 }
 
 
@@ -58,12 +71,13 @@ class Files:
         """Which of the authors' MD5 sums those of what was read are: a phrase."""
         if self.packed:
             with self.path.open("rb") as file:
-                if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() in ARCHIVES:
+                if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() in ARCHIVE_MD5:
                     return "the published checksum"
-        if self.sums and all(SUMS.get(name) == md5 for name, md5 in self.sums.items()):
+        if self.sums and all(FILE_MD5.get(name) == md5 for name, md5 in self.sums.items()):
             return "the published checksums"
-        return "checksums not the published ones" if self.packed or all(name in SUMS for name in self.sums) else (
-            "checksums of its files are not published")
+        if not self.packed and not all(name in FILE_MD5 for name in self.sums):
+            return "checksums of its files are not published"
+        return "checksums not the published ones"
 
     def _of_folder(self, name):
         path = self.path / name
@@ -83,7 +97,8 @@ class Files:
 
     def _archive(self, dataset):
         """The data set's regular files in a .tar.gz or .tar, by name without their folder."""
-        wanted = {name for (of, _), (_, train, *others) in FORMS.items() if of == dataset for name in train + others}
+        forms = [FORMS[dataset, form] for form in ("python", "binary")]
+        wanted = {name for form in forms for name in (*form.train, form.test, form.names)}
         try:
             with self.path.open("rb") as file:
                 return self._members(_Stream(file), wanted)
@@ -186,12 +201,12 @@ def read_form(dataset, form, files):
     Raises:
       UserError: naming the file that is missing, damaged or not what it should be.
     """
-    _, train, test, meta = FORMS[dataset, form]
+    known = FORMS[dataset, form]
     read = _python_batch if form == "python" else _binary_batch
-    parts = [read(dataset, files, name) for name in train]
+    parts = [read(dataset, files, name) for name in known.train]
     images, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
-    names = _class_names(dataset, form, files, meta) if meta in files else None
-    return images, labels, *read(dataset, files, test), names
+    names = _class_names(dataset, form, files, known.names) if known.names in files else None
+    return images, labels, *read(dataset, files, known.test), names
 
 
 def _python_batch(dataset, files, name):
@@ -226,7 +241,7 @@ def _binary_batch(dataset, files, name):
 
 
 def _checked(dataset, where, data, labels):
-    classes = 10 if dataset == "cifar10" else 100
+    classes = CLASSES[dataset]
     if len(data) != len(labels) or not len(labels):
         raise UserError(f"{where}: {len(data)} images and {len(labels)} labels; get it anew from {SOURCE}")
     if min(labels) < 0 or max(labels) >= classes:
@@ -243,7 +258,7 @@ def _class_names(dataset, form, files, meta):
     else:
         key = "label_names" if dataset == "cifar10" else "fine_label_names"
         names = _entry(unpickle.loads(data, where), key)
-    count = 10 if dataset == "cifar10" else 100
+    count = CLASSES[dataset]
     if not isinstance(names, list) or len(names) != count or not all(isinstance(n, bytes | str) for n in names):
         raise UserError(f"{where}: holds no list of {count} class names; get it anew from {SOURCE}")
     # Cut first: 100 names may be one of 200 MB.

@@ -80,17 +80,6 @@ def summed(tensor, precision="float32"):
     return tf.cast(context.all_reduce(tf.distribute.ReduceOp.SUM, tensor), tf.float32)
 
 
-def packed(tensors):
-    """Tensors → one float32 vector of all their elements."""
-    return tf.concat([tf.reshape(tf.cast(t, tf.float32), [-1]) for t in tensors], 0)
-
-
-def unpacked(vector, like):
-    """What `packed` did, undone: tensors of the static shapes of `like`."""
-    parts = tf.split(vector, [int(np.prod(t.shape)) for t in like])
-    return [tf.reshape(part, t.shape) for part, t in zip(parts, like, strict=True)]
-
-
 def mirrored(devices):
     """The `Replicas` of this process on some of its devices, names such as "/CPU:1" or "/GPU:0"."""
     # Strategies of one process number their collectives from one base, and would take each other's for their own.
@@ -99,8 +88,8 @@ def mirrored(devices):
 
 
 def multi_worker(cluster, device):
-    """The `Replicas` of several processes, as a `workers.Cluster` names them: all visible GPUs of each, or its CPU,
-    as `device`, one of their names, says.
+    """The `Replicas` of several processes, as a `workers.Cluster` names them: all visible GPUs of each, or its CPU.
+    `device` is the name of one of this process's, which says whether NCCL or a ring sums.
 
     To be called before TensorFlow starts its devices. Waits until all have come.
     """

@@ -30,7 +30,7 @@ class Run:
         self.epoch = self.step = 0
         self.totals, self.seconds, self.compile_seconds = np.zeros(3, np.float32), 0.0, 0.0  # of this epoch
         self.best, self.wall_before = -1.0, 0.0
-        self.size = self.rate = self.first_call = None  # the image size of the running program, its steps a second
+        self.size = self.steps_per_second = self.first_call = None  # of the running program; seconds
         self.first_step_seconds = self.stopped_by = None
         self.restore()
 
@@ -127,7 +127,7 @@ class Run:
         planned, saved = self.plan[self.epoch], time.perf_counter()
         batches = self.trainer.batches(self.epoch, self.step)
         if planned.size != self.size:
-            self.size, self.rate, self.first_call = planned.size, None, None  # another program
+            self.size, self.steps_per_second, self.first_call = planned.size, None, None  # another program
         while self.step < planned.steps:
             caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
             if caught:  # else one that came meanwhile stays for the next time
@@ -139,7 +139,7 @@ class Run:
             self.check_finite("the loss", totals, steps)
             self.totals, self.step = totals, self.step + steps
             self.count_time(steps, elapsed)
-            progress.update(self.epoch, self.step, planned.steps, self.totals, self.rate)
+            progress.update(self.epoch, self.step, planned.steps, self.totals, self.steps_per_second)
             if time.perf_counter() - saved > self.config.checkpoint_every and self.step < planned.steps:
                 self.save()
                 saved = time.perf_counter()
@@ -157,9 +157,9 @@ class Run:
         return int(said[:-1].max()) or None, int(said[-1])
 
     def steps_a_call(self):
-        if self.rate is None:
+        if self.steps_per_second is None:
             return 1  # the first call compiles, the second measures
-        return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.rate))
+        return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.steps_per_second))
 
     def count_time(self, steps, seconds):
         """Adds a call's time to the epoch's. What a program's first call took beyond a usual step was compilation, if
@@ -170,10 +170,10 @@ class Run:
         if self.first_call is None:
             self.first_call = seconds
             return
-        if self.rate is None:
+        if self.steps_per_second is None:
             compiling = min(max(0.0, self.first_call - seconds / steps), self.seconds)
             self.seconds, self.compile_seconds = self.seconds - compiling, self.compile_seconds + compiling
-        self.rate = steps / seconds
+        self.steps_per_second = steps / seconds
 
     def end_epoch(self, progress):
         """Evaluates, writes the epoch's checkpoint, then its line: what is reported is saved."""
@@ -191,8 +191,8 @@ class Run:
             with self.trainer.averaged():
                 self.evaluate(line)
         self.metrics.append(line)
-        if self.rate is None:
-            self.first_call = 0.0  # this epoch's, which has no second: the next must not take it off its own time
+        if self.steps_per_second is None:
+            self.first_call = 0.0  # the program's only call so far: its time stays in this epoch
         self.epoch, self.step, self.seconds, self.compile_seconds = self.epoch + 1, 0, 0.0, 0.0
         self.totals = np.zeros(3, np.float32)
         self.save()

@@ -17,7 +17,7 @@ from cifar_fast.errors import UserError, short
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
 SAMPLE = 500  # of so many images one counts in a digest
 HOST, PROBE_SECONDS = "www.cs.toronto.edu", 8
-CLASSES = {
+CLASS_NAMES = {
     "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
     "cifar100": """
         apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel
@@ -99,14 +99,14 @@ def _from_path(name, path):
 
 def _from_folder(name, path):
     for form in ("python", "binary"):
-        folder, train, *_ = readers.FORMS[name, form]
-        for place in (path, path / folder):
-            if (place / train[0]).is_file():
+        known = readers.FORMS[name, form]
+        for place in (path, path / known.folder):
+            if (place / known.train[0]).is_file():
                 return _published(name, form, readers.Files(place, name))
     if prepared := _prepared(name, path):
         return _from_tfds(name, prepared)
-    raise UserError(f"--data_dir={path}: holds none of {readers.FORMS[name, 'python'][0]}, "
-                    f"{readers.FORMS[name, 'binary'][0]}, or a TFDS folder {name} that is prepared; "
+    raise UserError(f"--data_dir={path}: holds none of {readers.FORMS[name, 'python'].folder}, "
+                    f"{readers.FORMS[name, 'binary'].folder}, or a TFDS folder {name} that is prepared; "
                     f"unpack {ARCHIVES[name]} from {readers.SOURCE} there")
 
 
@@ -115,7 +115,7 @@ def _from_file(name, path):
         return _dataset(name, npz.read(path), f"{name}: .npz {path}")
     files = readers.Files(path, name)
     for form in ("python", "binary"):
-        if readers.FORMS[name, form][1][0] in files:
+        if readers.FORMS[name, form].train[0] in files:
             return _published(name, form, files)
     raise UserError(f"--data_dir={path}: an archive without {name}'s files; get {ARCHIVES[name]} from {readers.SOURCE}")
 
@@ -131,13 +131,13 @@ def _dataset(name, content, origin):
     if train_images.shape[1:] != test_images.shape[1:] or not len(train_images) or not len(test_images):
         raise UserError(f"{origin}: training images {train_images.shape} and test images {test_images.shape} "
                         "must both be there and have one shape")
-    classes = 10 if name == "cifar10" else 100
+    classes = readers.CLASSES[name]
     for labels in (train_labels, test_labels):
         if labels.min() < 0 or labels.max() >= classes:
             raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to {classes - 1}")
     return Dataset(np.ascontiguousarray(train_images), train_labels.astype(np.int32),
                    np.ascontiguousarray(test_images), test_labels.astype(np.int32),
-                   tuple(names or CLASSES[name].split()),
+                   tuple(names or CLASS_NAMES[name].split()),
                    f"{origin}, {len(train_images)} training and {len(test_images)} test images")
 
 

@@ -33,14 +33,14 @@ class Engine:
       model: a built `ResNet`. optimizer: a Keras optimizer.
       prepare: a `batch.Preparation`.
       examples: N, the number of training images.
-      images, labels: the training set, uint8 [N, H, W, C] and int32 [N], put on the device; None if the
+      data: the training set, images uint8 [N, H, W, C] and labels int32 [N], put on the device; None if the
         batches bring their images (`pipeline.image_batches`).
       average: an `averages.Averages` of the model's variables, or None.
       replica, replicas: this engine's number among so many that share each batch (`parallel.ParallelEngine`).
     """
 
-    def __init__(self, config, runtime, model, optimizer, prepare, examples, images=None, labels=None, average=None,
-                 replica=0, replicas=1):
+    def __init__(self, config, runtime, model, optimizer, prepare, examples, data=None, average=None, replica=0,
+                 replicas=1):
         self.model, self.prepare, self.average = model, prepare, average
         self.l2, self.smoothing = config.l2, config.label_smoothing
         self.share = 1 / replicas
@@ -50,7 +50,7 @@ class Engine:
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if self.scaled else optimizer
         self.optimizer.build(model.trainable_variables)
         with tf.device(runtime.device):
-            self.data = None if images is None else (tf.constant(images), tf.constant(labels))
+            self.data = tuple(map(tf.constant, data)) if data else None
             # Under pruning: each example's last loss, and its weight in this epoch, 0 for those left out.
             self.losses, self.weights = (
                 (tf.Variable(tf.zeros([examples])), tf.Variable(tf.ones([examples]))) if config.prune else (None, None))
@@ -69,8 +69,8 @@ class Engine:
 
         Args:
           batches: an iterator of index batches (data on the device) or of image batches, at step `start`.
-          epoch, first, start, steps: int32 scalars: the steps of the run before this epoch, the first step's place
-            in the epoch, and how many to take.
+          epoch: int32 scalar, its number. first: int32 scalar, the steps of the run before this epoch.
+          start, steps: int32 scalars, the step of the epoch to begin at, and how many to take.
           rates: float32 [n], the learning rates of the epoch's steps, from its first on.
           totals: float32 [3], what `run` returned for the epoch so far, or zeros.
           size: a Python integer, the side of the training images in pixels; None leaves theirs. One trace each.

@@ -56,8 +56,8 @@ def _block(rng, classes):
     mask *= _texture(textures, x, y, distance)
     ground = _colours(rng)
     shift = rng.uniform(0.25, 0.6, (BLOCK, 1, 1, 3)).astype(np.float32) * rng.choice([-1, 1], (BLOCK, 1, 1, 1))
-    figure = np.where((ground.mean((1, 2, 3), keepdims=True) + shift.mean(3, keepdims=True) < 0) |
-                      (ground.mean((1, 2, 3), keepdims=True) + shift.mean(3, keepdims=True) > 1), -shift, shift)
+    mean = ground.mean((1, 2, 3), keepdims=True) + shift.mean(3, keepdims=True)
+    figure = np.where((mean < 0) | (mean > 1), -shift, shift)
     images = ground + mask[..., None] * figure
     images += rng.normal(0, 0.06, images.shape).astype(np.float32)
     return (np.clip(images, 0, 1) * 255).astype(np.uint8), labels
@@ -94,18 +94,28 @@ def _distance(shape, x, y):
 
 def _texture(textures, x, y, distance):
     """How strong the figure is at each pixel, by texture, in [0.3, 1]."""
-    strength = np.ones_like(x)
-    for texture, of in enumerate((
-            None, lambda x, y, d: np.sin(23 * x) * np.sin(29 * y) > 0.2, lambda x, y, d: np.sin(14 * y) > 0,
-            lambda x, y, d: np.sin(9 * x) * np.sin(9 * y) > 0, None, lambda x, y, d: d > -0.12,
-            lambda x, y, d: x > 0, lambda x, y, d: np.hypot(np.mod(3 * x, 1) - 0.5, np.mod(3 * y, 1) - 0.5) > 0.3,
-            lambda x, y, d: np.hypot(x, y) > 0.35, lambda x, y, d: np.abs(y) > 0.25)):
+    strength = np.empty_like(x)
+    for texture, name in enumerate(TEXTURES):
         mine = textures == texture
-        if of is not None:
-            strength[mine] = np.where(of(x[mine], y[mine], distance[mine]), 1, 0.3)
-        elif texture:
-            strength[mine] = np.clip(0.65 + 0.45 * x[mine], 0.3, 1)
+        strength[mine] = _strength(name, x[mine], y[mine], distance[mine])
     return strength
+
+
+def _strength(name, x, y, distance):
+    if name == "plain":
+        return np.ones_like(x)
+    if name == "faded":
+        return np.clip(0.65 + 0.45 * x, 0.3, 1)
+    return np.where({
+        "grained": lambda: np.sin(23 * x) * np.sin(29 * y) > 0.2,
+        "lined": lambda: np.sin(14 * y) > 0,
+        "checked": lambda: np.sin(9 * x) * np.sin(9 * y) > 0,
+        "rimmed": lambda: distance > -0.12,
+        "halved": lambda: x > 0,
+        "spotted": lambda: np.hypot(np.mod(3 * x, 1) - 0.5, np.mod(3 * y, 1) - 0.5) > 0.3,
+        "cored": lambda: np.hypot(x, y) > 0.35,
+        "twotone": lambda: np.abs(y) > 0.25,
+    }[name](), 1, 0.3)
 
 
 def _colours(rng):

@@ -15,6 +15,7 @@ from cifar_fast.config import FREE
 from cifar_fast.errors import UserError, short
 from cifar_fast.run import Run
 from cifar_fast.signals import Signals
+from cifar_fast.vectors import packed, unpacked
 from cifar_fast.workdir import Workdir
 
 
@@ -52,7 +53,7 @@ def run(config):
 
 def _run(config, runtime, started):
     data = trainer.load_data(config)
-    plan.epochs(config, len(data.train_images))
+    plan.epochs(config, len(data.train_images))  # raises what does not fit the data, before there is a run directory
     if runtime.replicas:
         _check_shared(data, runtime.replicas)
     config = devices.settled(config, runtime, runtime.replicas.count if runtime.replicas else 1)
@@ -102,11 +103,13 @@ def evaluate_saved(config, which="best"):
     if meta.get("data") != data.digest():
         print(f"other data than those of the run, or in another order: {data.origin}", file=sys.stderr)
     model = trainer.build_model(config, runtime, data)
-    if "average-000" in arrays:  # then that is what the run evaluated: one vector, see averages.Averages
-        sizes = [np.prod(v.shape, dtype=int) for v in model.variables]
-        parts = zip(np.split(arrays["average-000"], np.cumsum(sizes)[:-1]), model.variables, sizes, strict=True)
-        arrays = checkpoint.named("model", [p.reshape(v.shape) if p.size == n else p for p, v, n in parts])
-    checkpoint.restore("model", model.variables, arrays)
+    if "average-000" in arrays:  # then that is what the run evaluated, see averages.Averages
+        average = tf.Variable(packed(model.variables), name="average")
+        checkpoint.restore("average", [average], arrays)
+        for variable, value in zip(model.variables, unpacked(average, model.variables), strict=True):
+            variable.assign(value)
+    else:
+        checkpoint.restore("model", model.variables, arrays)
     result = trainer.build_evaluator(config, [model], data)(tta=True)
     if not np.isfinite(result.loss):
         raise UserError(f"{folder}: the test loss of the {which} checkpoint is not finite in {runtime.precision}; "

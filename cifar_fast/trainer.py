@@ -49,12 +49,14 @@ class Trainer:
             model = build_model(config, runtime, data)
             if config.whitening:
                 model.whitening.kernel.assign(kernel)
-            average = config.average != "none" and Averages(
-                model.variables, config.average, config.average_every, config.average_decay, self.steps)
+            average = None
+            if config.average != "none":
+                average = Averages(model.variables, config.average, config.average_every, config.average_decay,
+                                   self.steps)
             return Engine(
                 config, runtime, model, optimizers.build(config), Preparation(config, statistics),
-                len(data.train_images), *((data.train_images, data.train_labels) if self.resident else ()),
-                average=average or None, replica=replica, replicas=replicas)
+                len(data.train_images), (data.train_images, data.train_labels) if self.resident else None, average,
+                replica, replicas)
 
     def batches(self, epoch, start=0):
         """An iterator over the batches of an epoch from step `start` on. Starting an epoch decides what it prunes."""
@@ -63,11 +65,11 @@ class Trainer:
             if not start:
                 self._prune(epoch)
             order = order[self.engines[0].weights.numpy()[order] > 0]
-        order = (order, self.config.batch_size, start)
         if self.resident:
-            return iter(pipeline.index_batches(*order))
+            return iter(pipeline.index_batches(order, self.config.batch_size, start))
         share = self.replicas.share(self.config.batch_size) if self.replicas else slice(None)
-        return iter(pipeline.image_batches(self.data.train_images, self.data.train_labels, *order, share=share))
+        return iter(pipeline.image_batches(self.data.train_images, self.data.train_labels, order,
+                                           self.config.batch_size, start, share))
 
     def _prune(self, epoch):
         config, weights = self.config, np.ones(len(self.data.train_images), np.float32)

@@ -117,7 +117,7 @@ def call_roll(cluster, config, devices=("/CPU:0",)):
       UserError: one didn't come within `config.worker_timeout` seconds, or was started with other flags, addresses,
         devices or another precision; or this worker's address can't be used.
     """
-    lines = [line for line in config.flag_lines() if line[2:].partition("=")[0] not in MAY_DIFFER]
+    lines = config.flag_lines(without=MAY_DIFFER)
     lines += [f"devices:{','.join(devices)}", f"workers:{','.join(cluster.addresses)}"]
     deadline = time.monotonic() + config.worker_timeout
     if cluster.index == 0:

@@ -31,6 +31,7 @@ def test_flag_lines_name_all_that_is_set():
     lines = Config(horizontal_flip=True, epochs=3).flag_lines()
     assert {"--horizontal_flip=true", "--epochs=3", "--vertical_flip=false"} <= set(lines)
     assert not [line for line in lines if "None" in line]
+    assert set(lines) - set(Config(horizontal_flip=True, epochs=3).flag_lines(without=("epochs",))) == {"--epochs=3"}
 
 
 def test_a_whole_number_in_a_script_is_what_the_flag_would_be():

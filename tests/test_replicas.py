@@ -1,6 +1,5 @@
-"""The words between replicas: packing, sums, bytes."""
+"""The words between replicas: sums and bytes."""
 import numpy as np
-import tensorflow as tf
 
 from cifar_fast import replicas
 
@@ -13,14 +12,6 @@ class Pair(replicas.Replicas):
 
     def total(self, array):
         return np.asarray(array, np.float32) + self.other.pop(0)
-
-
-def test_packing_keeps_shapes_and_values():
-    tensors = [tf.reshape(tf.range(6.0), [2, 3]), tf.constant(7.0), tf.range(2.0)]
-    vector = replicas.packed(tensors)
-    assert vector.shape == [9]
-    for before, after in zip(tensors, replicas.unpacked(vector, tensors), strict=True):
-        np.testing.assert_array_equal(before, after)
 
 
 def test_broadcast_brings_any_bytes():

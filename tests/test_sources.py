@@ -42,14 +42,14 @@ def test_published_checksums_are_recognised(tmp_path, monkeypatch):
 
     files, *_ = content("cifar10", "python")
     folder = write_folder(tmp_path / "cifar-10-batches-py", files)
-    monkeypatch.setattr(readers, "SUMS", {name: md5(data) for name, data in files.items()})
+    monkeypatch.setattr(readers, "FILE_MD5", {name: md5(data) for name, data in files.items()})
     assert ", the published checksums, " in sources.load("cifar10", folder).origin
     # Each file's by its name: two that changed places are not the published ones.
     write_folder(folder, {"data_batch_1": files["data_batch_2"], "data_batch_2": files["data_batch_1"]})
     assert "checksums not the published ones" in sources.load("cifar10", folder).origin
     (tmp_path / "it.tar.gz").write_bytes(archive(content("cifar10", "binary")[0]))
     assert "checksums not the published ones" in sources.load("cifar10", tmp_path / "it.tar.gz").origin
-    monkeypatch.setattr(readers, "ARCHIVES", {md5((tmp_path / "it.tar.gz").read_bytes())})
+    monkeypatch.setattr(readers, "ARCHIVE_MD5", {md5((tmp_path / "it.tar.gz").read_bytes())})
     assert ", the published checksum, " in sources.load("cifar10", tmp_path / "it.tar.gz").origin
 
 
