@@ -1,4 +1,4 @@
-"""The words between replicas: sums and bytes."""
+"""What replicas say to each other: sums and bytes."""
 import numpy as np
 
 from cifar_fast import replicas
