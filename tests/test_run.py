@@ -6,8 +6,8 @@ from cifar_fast.run import Run
 
 def counted(*calls):
     """A run's state after calls of (steps, seconds)."""
-    run = SimpleNamespace(seconds=0.0, compile_seconds=0.0, first_step_seconds=None, first_call=None, steps_per_second=None,
-                          started=0.0)
+    run = SimpleNamespace(seconds=0.0, compile_seconds=0.0, first_step_seconds=None, first_call=None,
+                          steps_per_second=None, started=0.0)
     for steps, seconds in calls:
         Run.count_time(run, steps, seconds)
     return run
