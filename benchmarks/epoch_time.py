@@ -38,7 +38,7 @@ EPOCH = 50_000  # images
 AS_USERS_DO = {"TF_ENABLE_ONEDNN_OPTS": None}
 SWITCHED = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 AUGMENTATION = {"rotation_range": 30, "width_shift_range": 0.1, "height_shift_range": 0.1, "horizontal_flip": "true",
-        "vertical_flip": "true", "test_examples": 100, "strategy": "one_device"}
+                "vertical_flip": "true", "test_examples": 100, "strategy": "one_device"}
 
 
 def contestants():

@@ -157,6 +157,7 @@ class Dropout(keras.layers.Layer):
         return inputs * _kept(seed, self.noise_shape(inputs.shape), self.dropped, inputs.dtype)
 
     def noise_shape(self, shape):
+        """The shape of the mask, a draw an element."""
         return tuple(shape)
 
 
@@ -165,6 +166,7 @@ class StochasticDepth(Dropout):
     arXiv:1603.09382): put on the branch beside a skip, those examples skip it. Draws as `Dropout` does."""
 
     def noise_shape(self, shape):
+        """A draw an example."""
         return (shape[0], *[1] * (len(shape) - 1))
 
 

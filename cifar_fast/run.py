@@ -30,7 +30,7 @@ class Run:
         self.epoch = self.step = 0
         self.totals, self.seconds, self.compile_seconds = np.zeros(3, np.float32), 0.0, 0.0  # of this epoch
         self.best, self.wall_before = -1.0, 0.0
-        self.size = self.steps_per_second = self.first_call = None  # of the running program; seconds
+        self.size = self.steps_per_second = self.first_call = None  # of the running program; the call in seconds
         self.first_step_seconds = self.stopped_by = None
         self.restore()
 
