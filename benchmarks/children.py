@@ -21,7 +21,7 @@ from cifar_fast.files import TEMPORARY
 # Optimizing the graphs takes longer than these trainings, and has no part in what they are for.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
-EPOCHS, STEPS = 12, 4
+EPOCHS, STEPS = 6, 8
 FLAGS = ("--dataset=synthetic", f"--train_examples={STEPS * 16}", "--test_examples=32", "--batch_size=16", "--units=3",
          "--filters=2", f"--epochs={EPOCHS}", "--precision=float32", "--optimizer=sgd", "--learning_rate=0.02",
          "--checkpoint_every=0", "--steps_per_call=1", "--seed=5")

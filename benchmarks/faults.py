@@ -1,7 +1,7 @@
 """What a run survives: real trainings are killed, refused their writes, damaged, doubled, signalled, fed with NaN.
 
     python -m benchmarks.faults --out=faults.json       all of it, for some 15 minutes on two cores
-    python -m benchmarks.faults --short                 each kind once
+    python -m benchmarks.faults --short                 most kinds, once
 
 A table says what was tried how often, how often it was survived, and what was lost. `benchmarks.fault_kinds` says what
 each fault is and what survival means. Exit code 1 if anything was lost.
@@ -27,9 +27,10 @@ with environment.quiet():
     from benchmarks import children, fault_kinds, faulty
 
 FLAGS = flags.FLAGS
-flags.DEFINE_boolean("short", False, "a fault of each kind, drawn by --seed")
+flags.DEFINE_boolean("short", False, "one fault of most kinds, drawn by --seed")
 flags.DEFINE_integer("seed", 0, "of what is drawn: moments, bits, and the faults of --short")
-flags.DEFINE_integer("processes", 2, "trainings at a time", lower_bound=1)
+# More than there are cores take turns, and their threads wait for each other: half as fast again in all.
+flags.DEFINE_integer("processes", environment.usable_cores(), "trainings at a time", lower_bound=1)
 flags.DEFINE_string("out", None, "write the record (JSON) here")
 
 

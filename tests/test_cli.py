@@ -8,6 +8,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from command import Command
 
 from cifar_fast import cli, recipes
 from cifar_fast.config import Config
@@ -119,8 +120,8 @@ def test_bad_data_and_folders_get_one_line(kind, tmp_path, capfd):
         (tmp_path / "file").write_text("a file, so no folder can be made below it")
     arguments = ["train", "--dataset=cifar10", f"--data_dir={data}", "--batch_size=10", f"--workdir={workdir}"]
     if kind == "hostile":  # in a process of its own, as users run it
-        done = subprocess.run([sys.executable, "-m", "cifar_fast", *arguments], capture_output=True, text=True)
-        code, error = done.returncode, done.stderr
+        done = Command(*arguments).wait()
+        code, error = done.code, done.error
     else:
         code, error = cli.main(["cifar_fast", *arguments]), capfd.readouterr().err
     lines = [line for line in error.splitlines() if line.startswith("cifar_fast: ")]

@@ -1,10 +1,10 @@
-"""The fault harness, a fault of each kind: `python -m benchmarks.faults` tries them by the hundred."""
+"""The fault harness, a fault of most kinds: `python -m benchmarks.faults` tries them by the hundred."""
 import json
 import subprocess
 import sys
 
 
-def test_a_run_survives_a_fault_of_each_kind(tmp_path):
+def test_a_run_survives_a_fault_of_most_kinds(tmp_path):
     record = tmp_path / "faults.json"
     done = subprocess.run([sys.executable, "-m", "benchmarks.faults", "--short", f"--out={record}"],
                           capture_output=True, text=True)

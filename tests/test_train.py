@@ -166,12 +166,6 @@ def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monke
     lines, best = result(tmp_path / "cut")[1], train.evaluate_saved(config, "best")
     assert lines[-1]["test_loss"] == pytest.approx(summary["test_loss"], rel=1e-5)
     assert lines[best["epoch"] - 1]["test_loss"] == pytest.approx(best["loss"], rel=1e-5)
-    data = tiny.data()
-    grey = dataclasses.replace(data, train_images=data.train_images[..., :1], test_images=data.test_images[..., :1])
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: grey)
-    for which in ("last", "best"):
-        with pytest.raises(UserError, match="the checkpoint has nothing of shape"):
-            train.evaluate_saved(config, which)
 
 
 def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path, monkeypatch, few_images, capsys):
@@ -190,6 +184,12 @@ def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path
     passed_over, other = capsys.readouterr().err.splitlines()
     assert passed_over.startswith(f"passed over: {newest}: damaged")
     assert other == "other data than those of the run, or in another order: drawn"
+    data = tiny.data()
+    grey = dataclasses.replace(data, train_images=data.train_images[..., :1], test_images=data.test_images[..., :1])
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: grey)
+    for which in ("last", "best"):
+        with pytest.raises(UserError, match="the checkpoint has nothing of shape"):
+            train.evaluate_saved(config, which)
 
 
 def test_a_signal_that_another_worker_caught_is_not_this_ones_first(tmp_path, monkeypatch, few_images):
