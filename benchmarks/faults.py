@@ -1,6 +1,6 @@
 """What a run survives: real trainings are killed, refused their writes, damaged, doubled, signalled, fed with NaN.
 
-    python -m benchmarks.faults --out=faults.json       all of it, for some 15 minutes on two cores
+    python -m benchmarks.faults --out=faults.json       all of it, in some 10 minutes on two cores
     python -m benchmarks.faults --short                 most kinds, once
 
 A table says what was tried how often, how often it was survived, and what was lost. `benchmarks.fault_kinds` says what
