@@ -29,7 +29,7 @@ with environment.quiet():
 FLAGS = flags.FLAGS
 flags.DEFINE_boolean("short", False, "one fault of most kinds, drawn by --seed")
 flags.DEFINE_integer("seed", 0, "of what is drawn: moments, bits, and the faults of --short")
-# More than there are cores take turns, and their threads wait for each other: half as fast again in all.
+# More than there are cores take turns, and their threads wait for each other.
 flags.DEFINE_integer("processes", environment.usable_cores(), "trainings at a time", lower_bound=1)
 flags.DEFINE_string("out", None, "write the record (JSON) here")
 
