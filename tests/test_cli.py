@@ -119,7 +119,7 @@ def test_bad_data_and_folders_get_one_line(kind, tmp_path, capfd):
         workdir, named = tmp_path / "file" / "run", "file/run"
         (tmp_path / "file").write_text("a file, so no folder can be made below it")
     arguments = ["train", "--dataset=cifar10", f"--data_dir={data}", "--batch_size=10", f"--workdir={workdir}"]
-    if kind == "hostile":  # in a process of its own, that code of it could harm
+    if kind == "hostile":  # in a process of its own: were its code run, not in pytest's
         done = Command(*arguments).wait()
         code, error = done.code, done.error
     else:
