@@ -9,8 +9,8 @@ import zipfile
 
 import numpy as np
 
+from cifar_fast.archive import ALL_BYTES, CHUNK
 from cifar_fast.errors import UserError, short
-from cifar_fast.readers import ALL_BYTES, CHUNK
 
 
 def read(path):

@@ -12,22 +12,12 @@ from urllib.request import getproxies
 import numpy as np
 
 from cifar_fast import npz, readers, synthetic
+from cifar_fast.archive import Files
 from cifar_fast.errors import UserError, short
+from cifar_fast.published import ARCHIVES, CLASS_NAMES, CLASSES, FORMS, SOURCE
 
-ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
 SAMPLE = 500  # of so many images one counts in a digest
 HOST, PROBE_SECONDS = "www.cs.toronto.edu", 8
-CLASS_NAMES = {
-    "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
-    "cifar100": """
-        apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel
-        can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur
-        dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion
-        lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter
-        palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road
-        rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower
-        sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
-        willow_tree wolf woman worm"""}
 
 
 @dataclass(frozen=True)
@@ -70,12 +60,12 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
     if validation_examples < 0 or any(n is not None and n < 1 for n in (train_examples, test_examples)):
         raise ValueError("train_examples and test_examples must be at least 1 or None, validation_examples at least 0")
     if name == "synthetic":
-        train = (train_examples or synthetic.TRAIN - validation_examples) + validation_examples
+        train = train_examples + validation_examples if train_examples else synthetic.TRAIN
         test = test_examples or synthetic.TEST
         if max(train, test) > synthetic.MOST:
             raise UserError(f"--dataset=synthetic: {max(train, test)} images were asked for, and at most "
                             f"{synthetic.MOST} are made; take fewer")
-        arrays = synthetic.make(seed, classes, max(train, 0), test)
+        arrays = synthetic.make(seed, classes, train, test)
         origin = f"synthetic: drawn by seed {seed}, {classes} classes"
         data = Dataset(*arrays, synthetic.class_names(classes), origin)
     else:
@@ -92,32 +82,32 @@ def _from_path(name, path):
         if path.is_file():
             return _from_file(name, path)
         raise UserError(f"--data_dir={path}: {'is no folder or file' if path.exists() else 'does not exist'}; give the "
-                        f"folder or archive of {ARCHIVES[name]} from {readers.SOURCE}, an .npz or a TFDS folder")
+                        f"folder or archive of {ARCHIVES[name]} from {SOURCE}, an .npz or a TFDS folder")
     except OSError as error:
         raise UserError(f"--data_dir={path}: can't be read ({error.strerror})") from None
 
 
 def _from_folder(name, path):
     for form in ("python", "binary"):
-        known = readers.FORMS[name, form]
+        known = FORMS[name, form]
         for place in (path, path / known.folder):
             if (place / known.train[0]).is_file():
-                return _published(name, form, readers.Files(place, name))
+                return _published(name, form, Files(place, name))
     if prepared := _prepared(name, path):
         return _from_tfds(name, prepared)
-    raise UserError(f"--data_dir={path}: holds none of {readers.FORMS[name, 'python'].folder}, "
-                    f"{readers.FORMS[name, 'binary'].folder}, or a TFDS folder {name} that is prepared; "
-                    f"unpack {ARCHIVES[name]} from {readers.SOURCE} there")
+    raise UserError(f"--data_dir={path}: holds none of {FORMS[name, 'python'].folder}, "
+                    f"{FORMS[name, 'binary'].folder}, or a TFDS folder {name} that is prepared; "
+                    f"unpack {ARCHIVES[name]} from {SOURCE} there")
 
 
 def _from_file(name, path):
     if path.suffix == ".npz":
         return _dataset(name, npz.read(path), f"{name}: .npz {path}")
-    files = readers.Files(path, name)
+    files = Files(path, name)
     for form in ("python", "binary"):
-        if readers.FORMS[name, form].train[0] in files:
+        if FORMS[name, form].train[0] in files:
             return _published(name, form, files)
-    raise UserError(f"--data_dir={path}: an archive without {name}'s files; get {ARCHIVES[name]} from {readers.SOURCE}")
+    raise UserError(f"--data_dir={path}: an archive without {name}'s files; get {ARCHIVES[name]} from {SOURCE}")
 
 
 def _published(name, form, files):
@@ -131,7 +121,7 @@ def _dataset(name, content, origin):
     if train_images.shape[1:] != test_images.shape[1:] or not len(train_images) or not len(test_images):
         raise UserError(f"{origin}: training images {train_images.shape} and test images {test_images.shape} "
                         "must both be there and have one shape")
-    classes = readers.CLASSES[name]
+    classes = CLASSES[name]
     for labels in (train_labels, test_labels):
         if labels.min() < 0 or labels.max() >= classes:
             raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to {classes - 1}")
@@ -163,7 +153,7 @@ def _from_tfds(name, prepared=None):
         names, version = builder.info.features["label"].names, builder.info.full_name
     except Exception as error:  # TFDS, TensorFlow, requests and protobuf each have exceptions of their own
         raise UserError(f"TFDS can't read or get {name} in {folder} ({type(error).__name__}: "
-                        f"{short(str(error))}); give {ARCHIVES[name]} from {readers.SOURCE} as "
+                        f"{short(str(error))}); give {ARCHIVES[name]} from {SOURCE} as "
                         "--data_dir=PATH") from None
     return _dataset(name, (*arrays, names), f"{name}: TFDS {version} in {folder} (in TFDS's own order)")
 
@@ -207,7 +197,7 @@ def _reachable(name):
         error = f"no answer within {PROBE_SECONDS} s"
     if error:
         raise UserError(f"no {name} at hand and {host} can't be reached ({error}); download {ARCHIVES[name]} from "
-                        f"{readers.SOURCE} and give it as --data_dir=PATH, or try --dataset=synthetic")
+                        f"{SOURCE} and give it as --data_dir=PATH, or try --dataset=synthetic")
 
 
 def _held_out(data, count):

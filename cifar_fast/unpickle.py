@@ -12,12 +12,12 @@ import warnings
 import numpy as np
 
 from cifar_fast.errors import UserError, short
+from cifar_fast.published import SOURCE
 
 OPERATIONS = 500_000  # CIFAR-100's training file with its file names has about 205,000; a million take 0.5 s
 KEY = 100  # letters of a dict's key; CIFAR's have up to 16
 DIMENSIONS = 8
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "b1")
-SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
 
 def loads(data, where):

@@ -37,7 +37,7 @@ def write_folder(path, files):
     return path
 
 
-def archive(files, folder="cifar", mode="w:gz"):
+def packed(files, folder="cifar", mode="w:gz"):
     """The bytes of a tar archive."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode=mode) as tar:

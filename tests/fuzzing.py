@@ -29,7 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from files_of_cifar import archive, content  # noqa: E402
+from files_of_cifar import content, packed  # noqa: E402
 
 from cifar_fast import sources  # noqa: E402
 from cifar_fast.errors import UserError  # noqa: E402
@@ -120,14 +120,14 @@ def of_tar(rng):
 
 
 def of_gz(rng):
-    data = archive(content("cifar10", "python", images=1)[0], mode="w")
+    data = packed(content("cifar10", "python", images=1)[0], mode="w")
     kind = rng.integers(4)
     if kind == 0:
         return {"it.tar.gz": mutated(gzip.compress(data, mtime=0), rng)}
     if kind == 1:  # many parts, some empty
         parts = [data[i:i + 4096] for i in range(0, len(data), 4096)] + [b""] * int(rng.integers(9))
-        packed = b"".join(gzip.compress(part, mtime=0) for part in parts)
-        return {"it.tar.gz": (mutated(packed, rng) if rng.random() < 0.8 else packed) + b"\0" * int(rng.integers(99))}
+        whole = b"".join(gzip.compress(part, mtime=0) for part in parts)
+        return {"it.tar.gz": (mutated(whole, rng) if rng.random() < 0.8 else whole) + b"\0" * int(rng.integers(99))}
     if kind == 2:  # unfolds to much more than it is, within a header that declares still more
         info = tarfile.TarInfo(str(rng.choice(["data_batch_1", "other"])))
         info.size = int(rng.choice([1 << 20, 1 << 28, 1 << 33]))

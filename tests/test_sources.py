@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from files_of_cifar import FORMS, archive, content, write_folder
+from files_of_cifar import FORMS, content, packed, write_folder
 
-from cifar_fast import readers, sources
+from cifar_fast import archive, sources
 from cifar_fast.errors import UserError
 
 
@@ -27,7 +27,7 @@ def test_published_forms(dataset, form, place, tmp_path):
     folder = write_folder(tmp_path / FORMS[dataset, form], files)
     path = {"folder": folder, "parent": tmp_path, "archive": tmp_path / "cifar.tar.gz"}[place]
     if place == "archive":
-        path.write_bytes(archive(files))
+        path.write_bytes(packed(files))
     data = sources.load(dataset, str(path))
     check(data, pixels, labels)
     assert f"published {form} form" in data.origin and "checksums" in data.origin and "not" in data.origin
@@ -42,14 +42,14 @@ def test_published_checksums_are_recognised(tmp_path, monkeypatch):
 
     files, *_ = content("cifar10", "python")
     folder = write_folder(tmp_path / "cifar-10-batches-py", files)
-    monkeypatch.setattr(readers, "FILE_MD5", {name: md5(data) for name, data in files.items()})
+    monkeypatch.setattr(archive, "FILE_MD5", {name: md5(data) for name, data in files.items()})
     assert ", the published checksums, " in sources.load("cifar10", folder).origin
     # Each file's by its name: two that changed places are not the published ones.
     write_folder(folder, {"data_batch_1": files["data_batch_2"], "data_batch_2": files["data_batch_1"]})
     assert "checksums not the published ones" in sources.load("cifar10", folder).origin
-    (tmp_path / "it.tar.gz").write_bytes(archive(content("cifar10", "binary")[0]))
+    (tmp_path / "it.tar.gz").write_bytes(packed(content("cifar10", "binary")[0]))
     assert "checksums not the published ones" in sources.load("cifar10", tmp_path / "it.tar.gz").origin
-    monkeypatch.setattr(readers, "ARCHIVE_MD5", {md5((tmp_path / "it.tar.gz").read_bytes())})
+    monkeypatch.setattr(archive, "ARCHIVE_MD5", {md5((tmp_path / "it.tar.gz").read_bytes())})
     assert ", the published checksum, " in sources.load("cifar10", tmp_path / "it.tar.gz").origin
 
 
