@@ -81,9 +81,9 @@ def _lost_after_kill(child):
         found = checkpoint.latest(child.workdir / "checkpoints")
     except checkpoint.CheckpointError as error:
         return str(error)
-    if found is None or found[3]:
-        return f"{reported[-1]} was reported, but {found and found[3]}" if reported or found else ""
-    number = int(re.findall(r"\d+", found[0].name)[0])
+    if found is None or found.damaged:
+        return f"{reported[-1]} was reported, but {found and found.damaged}" if reported or found else ""
+    number = int(re.findall(r"\d+", found.path.name)[0])
     return f"{max(reported)} was reported, {number} is there" if reported and number < max(reported) else ""
 
 
@@ -91,7 +91,7 @@ def _saved_lines(workdir):
     """What metrics.jsonl holds of the epochs that the newest checkpoint has, as bytes."""
     found = checkpoint.latest(workdir / "checkpoints")
     lines = (workdir / "metrics.jsonl").read_bytes().splitlines(True) if found else []
-    return b"".join(lines[:len(found[2]["metrics"])]) if found else b""
+    return b"".join(lines[:len(found.meta["metrics"])]) if found else b""
 
 
 def failing_calls(folder, whole, faults):

@@ -19,7 +19,7 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks import harness
-from cifar_fast import environment
+from cifar_fast import environment, processor
 
 environment.prepare()
 
@@ -30,7 +30,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_boolean("short", False, "one fault of most kinds, drawn by --seed")
 flags.DEFINE_integer("seed", 0, "of what is drawn: moments, bits, and the faults of --short")
 # More than there are cores take turns, and their threads wait for each other.
-flags.DEFINE_integer("processes", environment.usable_cores(), "trainings at a time", lower_bound=1)
+flags.DEFINE_integer("processes", processor.usable_cores(), "trainings at a time", lower_bound=1)
 flags.DEFINE_string("out", None, "write the record (JSON) here")
 
 

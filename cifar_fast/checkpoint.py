@@ -9,6 +9,7 @@ import json
 import math
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import ml_dtypes  # noqa: F401  makes bfloat16 known to NumPy
 import numpy as np
@@ -23,6 +24,15 @@ DTYPES = ("bool", "uint8", "uint32", "uint64", "int32", "int64", "float16", "bfl
 
 class CheckpointError(UserError):
     """A file that is not a whole checkpoint; the message names it and says what is wrong."""
+
+
+class Found(NamedTuple):
+    """The newest sound checkpoint; damaged: a line for each newer one."""
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    meta: dict
+    damaged: list[str]
 
 
 def named(name, variables):
@@ -73,15 +83,15 @@ def save_best(folder, arrays, meta):
 
 
 def latest(folder):
-    """The newest sound checkpoint: (path, arrays, meta, damaged), `damaged` a line for each newer one.
+    """The `Found`, or None if there is no checkpoint at all.
 
-    None if there is no checkpoint at all. Raises CheckpointError if there are some and all are damaged:
+    Raises CheckpointError if there are some and all are damaged:
     starting over would throw a run away without a word.
     """
     damaged = []
     for path in reversed(_steps(folder)):
         try:
-            return path, *load(path), damaged
+            return Found(path, *load(path), damaged)
         except CheckpointError as error:
             damaged.append(str(error))
     if damaged:
@@ -103,7 +113,7 @@ def load_last(folder):
     found = latest(folder)
     if found is None:
         raise CheckpointError(f"no checkpoint in {folder}: train first, with the same --workdir")
-    return found[1:]
+    return found.arrays, found.meta, found.damaged
 
 
 def load(path):

@@ -102,8 +102,8 @@ def define():
     """All flags, in a FlagValues of their own: importing this file defines nothing globally."""
     values = flags.FlagValues()
     for field in dataclasses.fields(Config):
-        kinds = [k for k in typing.get_args(field.type) or [field.type] if k is not type(None)]
-        DEFINE[kinds[0]](field.name, field.default, field.metadata["help"], flag_values=values)
+        kind, *_ = typing.get_args(field.type) or [field.type]  # int | None is an int that may be left out
+        DEFINE[kind](field.name, field.default, field.metadata["help"], flag_values=values)
     flags.DEFINE_string("recipe", None, "a flagfile by name, see cifar_fast recipes", flag_values=values)
     flags.DEFINE_enum("which", "best", ["best", "last"], "which checkpoint", flag_values=values)
     flags.DEFINE_integer("workers", 2, "how many processes", lower_bound=1, flag_values=values)
@@ -114,6 +114,11 @@ def define():
 def config_of(values, **changes):
     """FlagValues → `Config`."""
     return Config(**{n: values[n].value for n in FIELDS} | changes)
+
+
+def config_for(arguments, **changes):
+    """The `Config` of `cifar_fast train ARGUMENTS`. Raises UserError."""
+    return config_of(parse(["train", *arguments])[1], **changes)
 
 
 def _given(arguments):
@@ -155,7 +160,7 @@ def _train(values):
 def _evaluate(values):
     from cifar_fast.workdir import Workdir
     saved, workdir = define(), values["workdir"].value
-    _assign(saved, Workdir.read_config(workdir), f"that stands in the config.flags of --workdir={workdir}")
+    _assign(saved, Workdir(workdir).read_config(), f"that stands in the config.flags of --workdir={workdir}")
     overrides = {n: values[n].value for n in OVERRIDES if values[n].present} | {"workdir": workdir}
     _start_tensorflow()
     from cifar_fast import train

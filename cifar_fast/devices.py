@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from cifar_fast import environment, layout
+from cifar_fast import environment, layout, processor
 from cifar_fast.errors import UserError
 from cifar_fast.replicas import Replicas, reduced_by
 
@@ -40,15 +40,16 @@ def for_run(config):
       UserError: what was asked for can't run here, or other workers didn't come.
     """
     chosen, runtime = decide(config)
-    return dataclasses.replace(runtime, replicas=layout.assemble(chosen, settled(config, runtime, chosen.replicas)))
+    config = settled(config, runtime, chosen.replica_count)
+    return dataclasses.replace(runtime, replicas=layout.assemble(chosen, config))
 
 
-def settled(config, runtime, replicas):
+def settled(config, runtime, replica_count):
     """The `Config` with what auto came to, and the learning rate of so many replicas: they belong to the run, and going
     on elsewhere must not change the arithmetic unseen."""
     return dataclasses.replace(
         config, precision=runtime.precision, xla="on" if runtime.xla else "off", scale_learning_rate=False,
-        learning_rate=config.learning_rate * (replicas if config.scale_learning_rate else 1))
+        learning_rate=config.learning_rate * (replica_count if config.scale_learning_rate else 1))
 
 
 def decide(config):
@@ -58,7 +59,7 @@ def decide(config):
     Raises:
       UserError: what was asked for can't run here.
     """
-    chosen = layout.for_config(config)
+    chosen = layout.decide(config, len(tf.config.list_physical_devices("GPU")), os.environ)
     replicated = chosen.strategy != "one_device"
     synced = config.sync_batch_norm and replicated
     # On one device, too, where it could be on: the run may go on on several.
@@ -66,7 +67,7 @@ def decide(config):
     runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices)
     reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
     if replicated:
-        count, cluster = chosen.replicas, chosen.cluster
+        count, cluster = chosen.replica_count, chosen.cluster
         reasons["replicas"] = f"{count}, each {config.batch_size // count} of a batch of {config.batch_size}" + (
             f"; worker {cluster.index} of {len(cluster.addresses)}, {len(chosen.devices)} here" if cluster else "")
         precision = runtime.precision if config.reduce_in == "compute" else "float32"
@@ -90,7 +91,7 @@ def resolve(precision="auto", xla="auto", local=None):
     """
     gpus = [] if local and "CPU" in local[0] else tf.config.list_physical_devices("GPU")
     onednn = _onednn()
-    cores, count = environment.usable_cores(), len(local) if local else 1
+    cores, count = processor.usable_cores(), len(local) if local else 1
     if not gpus and count == 1:
         _set_threads(cores)
     chosen, why = _auto_precision(gpus, onednn) if precision == "auto" else (precision, "asked for")
@@ -108,10 +109,10 @@ def resolve(precision="auto", xla="auto", local=None):
     else:
         threads = f"{max(1, cores // count)} a replica, of {cores} cores"
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
-        f"{environment.cpu_name()}, {cores} core{'s' * (cores > 1)}")
+        f"{processor.name()}, {cores} core{'s' * (cores > 1)}")
     return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, reasons={
         "device": device + ("" if gpus else _why_no_gpu()),
-        "instructions": ", ".join(i for i in environment.INSTRUCTIONS if i in environment.cpu_flags()) or "unknown",
+        "instructions": ", ".join(i for i in processor.INSTRUCTIONS if i in processor.flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
         "XLA": _xla_state(compiled, why_xla),
@@ -131,11 +132,11 @@ def _auto_precision(gpus, onednn):
         return "float32", f"compute capability {major}.{minor} has no tensor cores"
     if not onednn:
         return "float32", "oneDNN is off"
-    limit = environment.onednn_limit()
+    limit = _onednn_limit()
     if limit and not any(arithmetic in limit for arithmetic in ("BF16", "FP16", "AMX", "AVX10")):
         return "float32", f"oneDNN is held to {limit}, which has no bfloat16 arithmetic"
     for unit, name in (("amx_bf16", "matrix units"), ("avx512_bf16", "dot products")):
-        if unit in environment.cpu_flags():
+        if unit in processor.flags():
             return "bfloat16", f"the processor has bfloat16 {name}, {unit}"
     return "float32", "the processor has no bfloat16 arithmetic"
 
@@ -144,6 +145,14 @@ def _onednn():
     """Whether TensorFlow's CPU kernels are oneDNN's: asked of TensorFlow, since it reads the environment once."""
     from tensorflow.python.util import _pywrap_util_port
     return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def _onednn_limit():
+    """The instruction set that the user holds oneDNN to, by ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; None where it may use all.
+
+    Source: https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html"""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    return None if limit in ("", "ALL", "DEFAULT") else limit
 
 
 def _why_no_gpu():
@@ -158,7 +167,7 @@ def _why_no_gpu():
 def _onednn_state(on):
     if not on:
         return "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast"
-    limit = environment.onednn_limit()
+    limit = _onednn_limit()
     return f"on, held to {limit} (ONEDNN_MAX_CPU_ISA)" if limit else "on"
 
 

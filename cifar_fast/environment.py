@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cifar_fast import processor
+
 
 def prepare():
     """Sets TensorFlow's environment variables, and how often Python looks for garbage. Call it before the first
@@ -33,8 +35,6 @@ def prepare():
 
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")  # there where Linux has one loaded
-# The instruction sets that decide how fast this network trains, as Linux names them.
-INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_fp16")
 
 
 @contextlib.contextmanager
@@ -60,47 +60,5 @@ def xla_cache():
     """The folder where XLA keeps compiled programs: one for each kind of processor, since a program
     compiled for one may hold instructions that another lacks."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    kind = hashlib.sha256(" ".join(sorted(cpu_flags())).encode()).hexdigest()[:12]
+    kind = hashlib.sha256(" ".join(sorted(processor.flags())).encode()).hexdigest()[:12]
     return root / "cifar_fast" / f"xla-{kind}"
-
-
-def cpu_flags():
-    """The processor's instruction sets as Linux names them, e.g. {"avx2", "amx_bf16"}; empty elsewhere."""
-    return set(_cpuinfo("flags").split())
-
-
-def onednn_limit():
-    """The instruction set that the user holds oneDNN to, by ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; None where it may use all.
-
-    Source: https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html"""
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-    return None if limit in ("", "ALL", "DEFAULT") else limit
-
-
-def cpu_name():
-    """The processor's name, e.g. "AMD EPYC"."""
-    return _cpuinfo("model name") or "unknown processor"
-
-
-def usable_cores():
-    """How many cores this process may really use: its affinity mask, cut by a cgroup quota if there is one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass  # no cgroup v2 here: the affinity mask is all that limits
-    return cores
-
-
-def _cpuinfo(key):
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                name, _, value = line.partition(":")
-                if name.strip() == key:
-                    return value.strip()
-    except OSError:
-        pass
-    return ""

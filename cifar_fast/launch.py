@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from cifar_fast import environment
+from cifar_fast import processor
 
 PATIENCE = 90.0  # seconds that workers have to leave by themselves once one of them has failed
 
@@ -57,7 +57,7 @@ def _start(index, addresses, arguments):
 def share_of_cores(index, workers):
     """The cores of one of so many workers: a set of their numbers, at least one, shared where they are too few."""
     cores = sorted(os.sched_getaffinity(0))
-    share = max(1, environment.usable_cores() // workers)
+    share = max(1, processor.usable_cores() // workers)
     return {cores[(index * share + i) % len(cores)] for i in range(share)}
 
 

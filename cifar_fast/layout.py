@@ -1,25 +1,25 @@
 """Where a run trains: on one device, on several of this machine, or in several processes; and the team that does it."""
-import os
 from dataclasses import dataclass
 
 import tensorflow as tf
 
-from cifar_fast import environment, replicas, workers
+from cifar_fast import processor, replicas, workers
+from cifar_fast.cluster import Cluster, find_cluster
 from cifar_fast.errors import UserError
 
 
 @dataclass(frozen=True)
 class Layout:
     """strategy: "one_device", "mirrored" or "multi_worker"; devices: this process's, such as "/GPU:0"; cluster: a
-    `workers.Cluster`, of several workers only; reason: why this one, for the banner."""
+    `Cluster`, of several workers only; reason: why this one, for the banner."""
 
     strategy: str
     devices: tuple[str, ...]
-    cluster: workers.Cluster | None
+    cluster: Cluster | None
     reason: str
 
     @property
-    def replicas(self):
+    def replica_count(self):
         return len(self.devices) * (len(self.cluster.addresses) if self.cluster else 1)
 
 
@@ -41,7 +41,7 @@ def decide(config, gpus, variables):
     devices = tuple(f"/{kind}:{i}" for i in range(asked or there))
     strategy, reason, cluster = config.strategy, "asked for", None
     if strategy in ("auto", "multi_worker"):
-        cluster = workers.find(variables)
+        cluster = find_cluster(variables)
     if strategy == "auto":
         if cluster:
             strategy, reason = "multi_worker", f"{cluster.source} names {len(cluster.addresses)} workers"
@@ -81,7 +81,7 @@ def assemble(layout, config):
     Raises:
       UserError: other workers didn't come, or train something else; TensorFlow has started already.
     """
-    cores, local = environment.usable_cores(), len(layout.devices)
+    cores, local = processor.usable_cores(), len(layout.devices)
     try:
         if "CPU" in layout.devices[0] and layout.strategy != "one_device":
             tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // local))
@@ -107,15 +107,10 @@ def assemble(layout, config):
     return None
 
 
-def for_config(config):
-    """`decide` by this machine's devices and environment."""
-    return decide(config, len(tf.config.list_physical_devices("GPU")), os.environ)
-
-
 def _check_batch(config, layout):
     # Mixing pairs an image with its neighbour in the batch, so both must be in one share.
-    unit = layout.replicas * (2 if config.mixup or config.cutmix else 1)
-    if layout.replicas > 1 and config.batch_size % unit:
+    unit = layout.replica_count * (2 if config.mixup or config.cutmix else 1)
+    if layout.replica_count > 1 and config.batch_size % unit:
         below, above = config.batch_size // unit * unit, -(-config.batch_size // unit) * unit
-        raise UserError(f"--batch_size={config.batch_size}: {layout.replicas} replicas need a multiple of {unit}; take "
-                        + (f"{below} or {above}" if below else f"{above}"))
+        raise UserError(f"--batch_size={config.batch_size}: {layout.replica_count} replicas need a multiple of {unit}; "
+                        "take " + (f"{below} or {above}" if below else f"{above}"))

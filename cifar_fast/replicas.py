@@ -14,7 +14,7 @@ class Replicas:
 
     Args:
       strategy: a `tf.distribute.MirroredStrategy` or `MultiWorkerMirroredStrategy`.
-      cluster: a `workers.Cluster` if there are several processes, all with the same number of devices.
+      cluster: a `cluster.Cluster` if there are several processes, all with the same number of devices.
     """
 
     def __init__(self, strategy, cluster=None):
@@ -62,8 +62,7 @@ class Replicas:
 
     def broadcast(self, data):
         """The first worker's bytes, on all workers; the others' `data` doesn't count. Exact: sums of 16-bit numbers."""
-        size = np.frombuffer(np.int64(len(data)).tobytes(), np.uint16)
-        size = int(np.frombuffer(self._from_first(size).tobytes(), np.int64)[0])
+        size = int(self._from_first(np.array([len(data)]).view(np.uint16)).view(np.int64)[0])
         words = np.zeros(-(-size // 2), np.uint16)
         if self.worker == 0:
             words.view(np.uint8)[:size] = np.frombuffer(data, np.uint8)
@@ -88,7 +87,7 @@ def mirrored(devices):
 
 
 def multi_worker(cluster, device):
-    """The `Replicas` of several processes, as a `workers.Cluster` names them: all visible GPUs of each, or its CPU.
+    """The `Replicas` of several processes, as a `cluster.Cluster` names them: all visible GPUs of each, or its CPU.
     `device` is the name of one of this process's, which says whether NCCL or a ring sums.
 
     To be called before TensorFlow starts its devices. Waits until all have come.

@@ -3,6 +3,7 @@
 Everything random is a function of (seed, epoch, step), so a checkpoint is the variables and a few counters, and
 a run that goes on is the run that never stopped.
 """
+import resource
 import time
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from cifar_fast import checkpoint, preview, report, trainer
 from cifar_fast.errors import UserError
 from cifar_fast.progress import Progress
 from cifar_fast.summary import summarize
-from cifar_fast.workdir import peak_memory_mib
 
 COUNTERS = ("epoch", "step", "seconds", "compile_seconds", "best", "wall_before")  # saved beside the variables
 SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at signals, checkpoints and progress
@@ -36,13 +36,13 @@ class Run:
 
     def latest(self):
         """What `checkpoint.latest` finds; all workers go on from what the chief finds."""
-        team, found = self.runtime.replicas, checkpoint.latest(self.workdir.checkpoints)
+        found = checkpoint.latest(self.workdir.checkpoints)
         if self.runtime.workers == 1:
             return found
-        path, arrays, meta, problems = found or (None, {}, None, None)
-        said = team.broadcast(checkpoint.encoded(arrays, [str(path), meta, problems]))
-        arrays, (path, meta, problems) = checkpoint.decoded(said, "the chief's checkpoint")
-        return None if meta is None else (Path(path), arrays, meta, problems)
+        path, arrays, meta, damaged = found or (None, {}, None, None)
+        said = self.runtime.replicas.broadcast(checkpoint.encoded(arrays, [str(path), meta, damaged]))
+        arrays, (path, meta, damaged) = checkpoint.decoded(said, "the chief's checkpoint")
+        return None if meta is None else checkpoint.Found(Path(path), arrays, meta, damaged)
 
     def restore(self):
         found = self.latest()
@@ -51,8 +51,8 @@ class Run:
             self.metrics = []
             self.workdir.write_metrics(self.metrics)
             return
-        path, arrays, meta, problems = found
-        for problem in problems:
+        path, arrays, meta, damaged = found
+        for problem in damaged:
             print(f"passed over: {problem}", flush=True)
         if lacking := {"totals"} - arrays.keys() | {*COUNTERS, "metrics", "data"} - meta.keys():
             raise UserError(f"{path}: of another version, it has no {', '.join(sorted(lacking))}; start in another "
@@ -77,7 +77,7 @@ class Run:
                 print(f"lost: {error}; the best of the epochs to come ({self.config.epochs - self.epoch}) takes its "
                       "place", flush=True)
 
-    def arrays(self):
+    def finite_arrays(self):
         """What a checkpoint holds. Raises UserError if it is not all finite: it is not worth going on from."""
         arrays = {"totals": self.totals}
         for name, variables in self.trainer.engine.variables().items():
@@ -95,7 +95,7 @@ class Run:
                             f"in {self.workdir.checkpoints}; lower --learning_rate and start in another --workdir")
 
     def save(self):
-        arrays = self.arrays()
+        arrays = self.finite_arrays()
         meta = {name: getattr(self, name) for name in COUNTERS}
         meta |= {"metrics": self.metrics, "wall_before": self.wall_seconds(), "data": self.data.digest()}
         done = self.plan[self.epoch].first_step + self.step if self.epoch < len(self.plan) else self.trainer.steps
@@ -130,7 +130,7 @@ class Run:
             self.size, self.steps_per_second, self.first_call = planned.size, None, None  # another program
         while self.step < planned.steps:
             caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
-            if caught:  # else one that came meanwhile stays for the next time
+            if caught:  # a signal that came since all agreed counts after the next call
                 self.stopped_by = caught  # another worker's, maybe: this one's own may come yet, and is its first
                 return False
             begin = time.perf_counter()
@@ -147,13 +147,13 @@ class Run:
 
     def agree(self, caught, steps):
         """What all workers do next: stop by the signal that any of them caught, or take the chief's number of steps."""
-        team = self.runtime.replicas
+        replicas = self.runtime.replicas
         if self.runtime.workers == 1:
             return caught, steps
-        said = np.zeros(team.workers + 1)
-        said[team.worker] = caught or 0
-        said[-1] = steps if team.worker == 0 else 0
-        said = team.total(said)
+        said = np.zeros(replicas.workers + 1)
+        said[replicas.worker] = caught or 0
+        said[-1] = steps if replicas.worker == 0 else 0
+        said = replicas.total(said)
         return int(said[:-1].max()) or None, int(said[-1])
 
     def steps_a_call(self):
@@ -177,7 +177,7 @@ class Run:
 
     def end_epoch(self, progress):
         """Evaluates, writes the epoch's checkpoint, then its line: what is reported is saved."""
-        self.arrays()  # not even the best network is saved unless all is finite
+        self.finite_arrays()  # not even the best network is saved unless all is
         config, planned = self.config, self.plan[self.epoch]
         examples = planned.steps * config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
@@ -219,15 +219,13 @@ class Run:
             evaluation_seconds = time.perf_counter() - begin
             digest = trainer.weights_sha256(self.trainer.model)
         done = {"parameters": self.trainer.model.count_params(), "precision": self.runtime.precision,
-                "first_step_seconds": self.first_step_seconds, "peak_memory_mib": peak_memory_mib(),
+                "first_step_seconds": self.first_step_seconds, "peak_memory_mib": _peak_memory_mib(),
                 "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,
                 "versions": self.environment()["versions"]}
         summary = summarize(self.config, self.metrics, result, evaluation_seconds) | done
-        classes = len(self.data.class_names)
-        matrix = np.zeros((classes, classes), np.int64)
-        np.add.at(matrix, (self.data.test_labels, result.predictions), 1)
+        matrix = tf.math.confusion_matrix(self.data.test_labels, result.predictions, len(self.data.class_names))
         report.curves(self.metrics, self.workdir.plots / "curves.png")
-        report.confusion(matrix, self.data.class_names, self.workdir.plots / "confusion.png")
+        report.confusion(matrix.numpy(), self.data.class_names, self.workdir.plots / "confusion.png")
         self.workdir.write_summary(summary)
         tta = f" ({summary['tta']} TTA: {result.tta_accuracy:.2%}, {result.tta_top5:.2%})" if summary["tta"] else ""
         print(f"\n{report.format_table(self.metrics)}\n\n{summary['evaluated_on']} accuracy {result.accuracy:.2%}, "
@@ -240,3 +238,8 @@ class Run:
         return {"versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
                 "runtime": self.runtime.reasons, "data": self.data.origin,
                 "input": "resident" if self.trainer.resident else "stream"}
+
+
+def _peak_memory_mib():
+    """The most memory that this process has held (Linux counts ru_maxrss in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

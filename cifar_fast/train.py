@@ -31,13 +31,13 @@ def run(config):
     """
     started = time.perf_counter()
     runtime = devices.for_run(config)  # first, since it says which devices TensorFlow starts
-    team = runtime.replicas
+    replicas = runtime.replicas
     try:
         if runtime.workers == 1:
             return _run(config, runtime, started)
-        if team.worker == 0:
+        if replicas.worker == 0:
             code = _run(config, runtime, started)
-            workers.outlive(team.cluster)
+            workers.outlive(replicas.cluster)
             return code
         with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
             return _run(dataclasses.replace(config, workdir=scratch), runtime, started)
@@ -48,7 +48,7 @@ def run(config):
     except tf.errors.OpError as error:
         if runtime.workers == 1:
             raise
-        raise workers.lost(team.cluster, error) from error
+        raise workers.lost(replicas.cluster, error) from error
 
 
 def _run(config, runtime, started):
@@ -74,18 +74,18 @@ def _run(config, runtime, started):
     return 0
 
 
-def _check_shared(data, team):
+def _check_shared(data, replicas):
     """Raises UserError unless each replica gets a test image, and all workers have the same data in the same order."""
-    if len(data.test_images) < team.count:
-        raise UserError(f"--test_examples: {len(data.test_images)} test images for {team.count} replicas; take at "
+    if len(data.test_images) < replicas.count:
+        raise UserError(f"--test_examples: {len(data.test_images)} test images for {replicas.count} replicas; take at "
                         "least one for each")
-    if team.workers == 1:
+    if replicas.workers == 1:
         return
     digest = data.digest().encode()
-    differ = team.total(team.broadcast(digest) != digest)
+    differ = replicas.total(replicas.broadcast(digest) != digest)
     if differ:
-        raise UserError(f"--data_dir: {int(differ)} of {team.workers} workers have other data than the chief, or in "
-                        "another order; give all the same archive, or a copy of one folder")
+        raise UserError(f"--data_dir: {int(differ)} of {replicas.workers} workers have other data than the chief, or "
+                        "in another order; give all the same archive, or a copy of one folder")
 
 
 def evaluate_saved(config, which="best"):
@@ -94,7 +94,7 @@ def evaluate_saved(config, which="best"):
     Raises:
       UserError: no such checkpoint, bad data, or a loss that is not finite.
     """
-    folder = Workdir.checkpoints_of(config.workdir)
+    folder = Workdir(config.workdir).checkpoints
     arrays, meta, damaged = (
         (*checkpoint.load_best(folder), []) if which == "best" else checkpoint.load_last(folder))
     for problem in damaged:

@@ -3,7 +3,6 @@ import fcntl
 import hashlib
 import json
 import os
-import resource
 import socket
 import time
 from pathlib import Path
@@ -26,28 +25,22 @@ class Workdir:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.checkpoints, self.plots = self.checkpoints_of(path), self.path / "plots"
+        self.checkpoints, self.plots = self.path / "checkpoints", self.path / "plots"
         self.config, self.metrics = self.path / "config.flags", self.path / "metrics.jsonl"
         self.environment, self.summary = self.path / "environment.json", self.path / "summary.json"
 
-    @staticmethod
-    def checkpoints_of(path):
-        return Path(path) / "checkpoints"
-
-    @staticmethod
-    def read_config(path):
+    def read_config(self):
         """The lines of a run's `config.flags`, "--name=value". Raises UserError unless they are all as written:
         a lost or changed line would evaluate another network, or the same one on other data."""
-        config = Path(path) / "config.flags"
         try:
-            text = files.read_plain(config)
+            text = files.read_plain(self.config)
         except OSError as error:
-            raise UserError(f"--workdir={path}: no run to read there, {config}: {error.strerror}; "
+            raise UserError(f"--workdir={self.path}: no run to read there, {self.config}: {error.strerror}; "
                             "name the folder of a run") from error
         body, _, digest = text.rpartition(CHECKSUM)
         if digest != _digest(body):
-            raise UserError(f"{config}: damaged, edited or of another version, its checksum does not fit; restore it "
-                            "from a copy, or start in another --workdir")
+            raise UserError(f"{self.config}: damaged, edited or of another version, its checksum does not fit; restore "
+                            "it from a copy, or start in another --workdir")
         return [line for line in body.decode(errors="backslashreplace").splitlines() if line.startswith("--")]
 
     def __enter__(self):
@@ -81,7 +74,7 @@ class Workdir:
           UserError: naming the flags that differ; or the file is damaged, or missing beside checkpoints.
         """
         if self.config.exists():
-            before, now = _by_name(self.read_config(self.path)), _by_name(lines)
+            before, now = _by_name(self.read_config()), _by_name(lines)
             different = [f"--{short(name)}: {short(before.get(name, 'unset'))} there, {now.get(name, 'unset')} now"
                          for name in sorted(before.keys() | now.keys())
                          if name not in free and before.get(name) != now.get(name)]
@@ -132,11 +125,6 @@ class Workdir:
             os.write(self._lock, json.dumps({
                 "pid": os.getpid(), "host": socket.gethostname(),
                 "started": time.strftime("%Y-%m-%d %H:%M:%S %z")}).encode())
-
-
-def peak_memory_mib():
-    """The most memory that this process has held, in MiB (Linux counts ru_maxrss in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
 def _holder(data):

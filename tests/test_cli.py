@@ -17,7 +17,7 @@ from cifar_fast.workdir import Workdir
 
 
 def config(*arguments):
-    return cli.config_of(cli.parse(["train", *arguments])[1])
+    return cli.config_for(arguments)
 
 
 def test_defaults_are_the_configs():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from cifar_fast import devices, environment
+from cifar_fast import devices, environment, processor
 from cifar_fast.errors import UserError
 
 
@@ -13,7 +13,7 @@ from cifar_fast.errors import UserError
     ({"avx2"}, True, "float32"), ({"avx2", "avx512_vnni"}, True, "float32"), ({"avx512_bf16"}, True, "bfloat16"),
     ({"amx_bf16", "avx512_bf16"}, True, "bfloat16"), ({"amx_bf16"}, False, "float32")])
 def test_auto_precision_on_cpus(instructions, onednn, precision, monkeypatch):
-    monkeypatch.setattr(environment, "cpu_flags", lambda: instructions)
+    monkeypatch.setattr(processor, "flags", lambda: instructions)
     monkeypatch.setattr(devices, "_onednn", lambda: onednn)
     runtime = devices.resolve()
     assert (runtime.precision, runtime.xla, runtime.device) == (precision, False, "/CPU:0")
@@ -23,7 +23,7 @@ def test_auto_precision_on_cpus(instructions, onednn, precision, monkeypatch):
 @pytest.mark.parametrize("limit, precision", [
     ("avx2", "float32"), ("AVX512_CORE", "float32"), ("AVX512_CORE_BF16", "bfloat16"), ("ALL", "bfloat16")])
 def test_auto_precision_minds_what_onednn_is_held_to(limit, precision, monkeypatch):
-    monkeypatch.setattr(environment, "cpu_flags", lambda: {"amx_bf16", "avx512_bf16"})
+    monkeypatch.setattr(processor, "flags", lambda: {"amx_bf16", "avx512_bf16"})
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     runtime = devices.resolve()
     assert runtime.precision == precision

@@ -38,10 +38,6 @@ def test_the_library_and_the_command_line_do_not_import_tensorflow():
     assert child(code).stdout.strip() == "False"
 
 
-def test_cores_are_those_of_the_affinity_mask():
-    assert 1 <= environment.usable_cores() <= len(os.sched_getaffinity(0))
-
-
 def test_quiet_holds_back_native_output_and_shows_it_on_an_error():
     write = "import os; from cifar_fast.environment import quiet\nwith quiet():\n os.write(2, b'noise')\n"
     assert child(write).stderr == ""

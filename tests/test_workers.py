@@ -1,4 +1,4 @@
-"""Who the workers are, the roll call, and whole runs of two: stopped, killed, going on."""
+"""The roll call, and whole runs of two workers: stopped, killed, going on."""
 import json
 import signal
 import socket
@@ -10,74 +10,22 @@ import pytest
 import tensorflow as tf
 import tiny
 from command import PATIENCE, Command, run
+from test_cluster import tf_config
 from test_train import FLAGS, result
 
-from cifar_fast import launch, layout, workers
+from cifar_fast import launch, workers
+from cifar_fast.cluster import Cluster
 from cifar_fast.errors import UserError
 
 # A step a call, so that there is time to stop a run that lasts a second; nothing turned, which compiles for seconds.
 TRAIN = ["train", *FLAGS, "--precision=float32", "--steps_per_call=1", "--rotation_range=0"]
-TWO = {"worker": ["a:1", "b:2"]}
-
-
-def tf_config(cluster, kind="worker", index=0):
-    return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})}
-
-
-def test_tf_config_names_the_workers():
-    assert workers.find({}) is workers.find({"SLURM_STEP_NUM_TASKS": ""}) is None
-    assert workers.find(tf_config(TWO, index=1)) == workers.Cluster(("a:1", "b:2"), 1, "TF_CONFIG")
-    with_chief = {"chief": ["c:9"]} | TWO
-    assert workers.find(tf_config(with_chief, "chief")).index == 0
-    assert workers.find(tf_config(with_chief, "worker", 1)) == workers.Cluster(("c:9", "a:1", "b:2"), 2, "TF_CONFIG")
-
-
-@pytest.mark.parametrize("text", [
-    "{", "[]", "7", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": [], "task": {}}',
-    *(tf_config(*case)["TF_CONFIG"] for case in [
-        (TWO, "worker", 2), (TWO, "worker", -1), (TWO, "worker", "0"), (TWO, "chief"), (TWO, None), (TWO, ["worker"]),
-        ({"worker": ["a"]},), ({"worker": ["a:0"]},),
-        ({"worker": ["a:65536"]},), ({"worker": "a:1"},), ({"worker": [3]},), ({"worker": ["a:1", "a:1"]},),
-        ({"worker": []},), ({"chief": ["a:1", "b:1"]}, "chief"), (TWO | {"ps": ["d:4"]},)])])
-def test_a_malformed_tf_config_gets_one_line(text):
-    with pytest.raises(UserError, match="^TF_CONFIG: .*expected .*cluster") as error:
-        workers.find({"TF_CONFIG": text})
-    assert "\n" not in str(error.value)
-
-
-def slurm(nodes, counts, index, tasks):
-    return {"SLURM_STEP_NODELIST": nodes, "SLURM_STEP_TASKS_PER_NODE": counts, "SLURM_PROCID": str(index),
-            "SLURM_STEP_NUM_TASKS": str(tasks)}
-
-
-@pytest.mark.parametrize("variables, addresses", [
-    (slurm("n[1-2]", "1(x2)", 1, 2), ["n1:29400", "n2:29400"]),
-    (slurm("gpu[08-10,2],login", "2,1(x4)", 5, 6),
-     ["gpu08:29400", "gpu08:29401", "gpu09:29400", "gpu10:29400", "gpu2:29400", "login:29400"]),
-    (slurm("box", "2", 0, 2), ["box:29400", "box:29401"])])
-def test_slurm_names_the_workers(variables, addresses):
-    cluster = workers.find(variables)
-    assert cluster == workers.Cluster(tuple(addresses), int(variables["SLURM_PROCID"]), "Slurm")
-
-
-@pytest.mark.parametrize("variables", [
-    {"SLURM_STEP_NUM_TASKS": "2"}, {"SLURM_STEP_NUM_TASKS": "two"}, slurm("n[1-", "1(x2)", 0, 2),
-    slurm("n1", "1(x2)", 0, 2), slurm("n1", "2", 2, 2),
-    slurm("n1", "two", 0, 2), slurm("n1", "2", 0, 3)])
-def test_slurm_variables_that_do_not_fit_get_one_line(variables):
-    with pytest.raises(UserError, match="Slurm's variables"):
-        workers.find(variables)
-    assert workers.find(variables | {"SLURM_STEP_NUM_TASKS": "1"}) is None
-
-
 def roll_call(count, configs, present=None, devices=(("/CPU:0",),) * 3):
     """Each worker's answer, None where all is well; `present` are those that come."""
     addresses, answers = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(count)), {}
 
     def call(index):
         try:
-            workers.call_roll(workers.Cluster(addresses, index, "a test"), configs[index],
-                              devices[index])
+            workers.call_roll(Cluster(addresses, index, "a test"), configs[index], devices[index])
             answers[index] = None
         except UserError as error:
             answers[index] = str(error)
@@ -110,7 +58,7 @@ def test_a_worker_that_left_while_it_waited_is_waited_for():
 
     def call(index):
         try:
-            answers[index] = workers.call_roll(workers.Cluster(addresses, index, "a test"), config)
+            answers[index] = workers.call_roll(Cluster(addresses, index, "a test"), config)
         except UserError as error:
             answers[index] = str(error)
 
@@ -148,62 +96,14 @@ def test_a_worker_whose_port_is_taken_says_so():
     for index in range(2):
         with socket.create_server(("", int(addresses[index].rpartition(":")[2]))):
             with pytest.raises(UserError, match=rf"worker {index} \({addresses[index]}.*: can't listen there"):
-                workers.call_roll(workers.Cluster(addresses, index, "a test"), tiny.config())
+                workers.call_roll(Cluster(addresses, index, "a test"), tiny.config())
 
 
 def test_a_lost_worker_is_named():
-    cluster = workers.Cluster(("a:1", "b:2"), 0, "a test")
+    cluster = Cluster(("a:1", "b:2"), 0, "a test")
     error = tf.errors.UnavailableError(None, None, "from remote target /job:worker/replica:0/task:1 while")
     assert "worker 1 (b:2) is gone" in str(workers.lost(cluster, error))
     assert "from remote target" in str(workers.lost(cluster, error))
-
-
-@pytest.mark.parametrize("changes, gpus, variables, expected", [
-    ({}, 0, {}, ("one_device", ("/CPU:0",))),
-    ({}, 1, {}, ("one_device", ("/GPU:0",))),
-    ({}, 4, {}, ("mirrored", ("/GPU:0", "/GPU:1", "/GPU:2", "/GPU:3"))),
-    (dict(num_devices=2), 4, {}, ("mirrored", ("/GPU:0", "/GPU:1"))),
-    (dict(num_devices=1), 4, {}, ("one_device", ("/GPU:0",))),
-    (dict(strategy="one_device"), 4, {}, ("one_device", ("/GPU:0",))),
-    (dict(logical_cpus=2), 0, {}, ("mirrored", ("/CPU:0", "/CPU:1"))),
-    ({}, 2, tf_config(TWO), ("multi_worker", ("/GPU:0", "/GPU:1"))),
-    (dict(strategy="mirrored"), 2, tf_config(TWO), ("mirrored", ("/GPU:0", "/GPU:1")))])
-def test_layouts(changes, gpus, variables, expected):
-    found = layout.decide(tiny.config(**changes), gpus, variables)
-    assert (found.strategy, found.devices) == expected
-
-
-@pytest.mark.parametrize("changes, gpus, variables, message", [
-    (dict(strategy="mirrored"), 0, {}, "--strategy=mirrored: no GPU is visible"),
-    (dict(num_devices=2), 0, {}, "--num_devices=2: .*no visible GPU"),
-    (dict(num_devices=3), 2, {}, "--num_devices=3: there are 2 GPUs; ask for at most 2"),
-    (dict(num_devices=5, logical_cpus=4), 0, {}, "--num_devices=5: there are 4 logical CPUs"),
-    (dict(strategy="one_device", num_devices=2), 2, {}, "--strategy=one_device --num_devices=2"),
-    (dict(strategy="multi_worker"), 0, {}, "--strategy=multi_worker: neither TF_CONFIG nor Slurm"),
-    (dict(strategy="multi_worker", logical_cpus=2), 0, tf_config(TWO), "--logical_cpus=2: a worker's CPU is one"),
-    (dict(batch_size=15), 2, {}, "--batch_size=15: 2 replicas need a multiple of 2; take 14 or 16"),
-    (dict(batch_size=1), 2, {}, "take 2$"),
-    (dict(batch_size=18, cutmix=1.0), 2, {}, "a multiple of 4; take 16 or 20"),
-    (dict(sync_batch_norm=True, xla="on"), 2, {}, "--sync_batch_norm --xla=on")])
-def test_what_does_not_fit_gets_one_line(changes, gpus, variables, message):
-    with pytest.raises(UserError, match=message) as error:
-        layout.decide(tiny.config(**changes), gpus, variables)
-    assert "\n" not in str(error.value)
-
-
-def test_launch_shows_all_workers_and_fails_with_the_first(capfd):
-    assert launch.launch(2, ["recipes"]) == 0
-    lines = capfd.readouterr().out.splitlines()
-    assert any(line.startswith("[worker 1] quickstart") for line in lines)
-    assert any(line.startswith("quickstart") for line in lines)
-    assert launch.launch(2, ["train", "--epochs=0"]) == 1
-    assert "[worker 1] cifar_fast: --epochs=0" in capfd.readouterr().err
-
-
-def test_launched_workers_have_cores_of_their_own(monkeypatch):
-    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(launch.environment, "usable_cores", lambda: 8)
-    assert [launch.share_of_cores(i, 3) for i in range(3)] == [{0, 1}, {2, 3}, {4, 5}]
 
 
 def start(workdir, addresses, *more):
