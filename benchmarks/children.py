@@ -77,17 +77,12 @@ class Child:
             time.sleep(0.01)
         return self.code, self.output()
 
-    def wait_for(self, happened, seconds=PATIENCE):
-        """Waits until `happened()` or the end. Returns whether it is alive."""
-        deadline = time.monotonic() + seconds
-        while self.poll() is None and not happened() and time.monotonic() < deadline:
-            time.sleep(0.002)
-        return self.poll() is None
-
     def wait_for_training(self):
         """Waits until this child has saved something. Returns whether it is alive."""
-        before = len(self.reported())
-        return self.wait_for(lambda: len(self.reported()) > before)
+        before, deadline = len(self.reported()), time.monotonic() + PATIENCE
+        while self.poll() is None and len(self.reported()) == before and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return self.poll() is None
 
     def signal(self, number):
         if self.poll() is None:

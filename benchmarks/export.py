@@ -46,7 +46,7 @@ def main(arguments):
     folder = next((a.removeprefix("--out=") for a in own if a != "--expected"), "")
     if not folder:
         raise UserError("--out: missing; give the folder to write, as in --out=exported")
-    config = cli.config_of(cli.parse(["train", *(a for a in arguments if a not in own)])[1])
+    config = cli.config_for([a for a in arguments if a not in own])
     runtime = devices.resolve(config.precision, "off")  # what is written is compiled as a whole anyway
     ours = trainer.Trainer(config, runtime, trainer.load_data(config))
     if not ours.resident:

@@ -75,9 +75,8 @@ def our_curve(data, config, steps):
 
 
 def main(_):
-    _, values = cli.parse(["train", f"--recipe={FLAGS.recipe}", f"--data_dir={FLAGS.data_dir}",
-                           f"--seed={FLAGS.seed}", f"--precision={FLAGS.precision}"])
-    config = cli.config_of(values)
+    config = cli.config_for([f"--recipe={FLAGS.recipe}", f"--data_dir={FLAGS.data_dir}", f"--seed={FLAGS.seed}",
+                             f"--precision={FLAGS.precision}"])
     data = trainer.load_data(config)
     steps = FLAGS.steps or len(data.train_images) // config.batch_size
     FLAGS.every = min(FLAGS.every, steps)

@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 
-from cifar_fast import environment, files
+from cifar_fast import files, processor
 
 PAUSE = 0.2  # seconds
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "torch", "torchvision")
@@ -86,14 +86,14 @@ def machine():
 
     Devices are those that TensorFlow sees, where TensorFlow is imported; else the processor alone is named.
     """
-    flags = environment.cpu_flags()
-    devices = [environment.cpu_name()]
+    flags = processor.flags()
+    devices = [processor.name()]
     if tf := sys.modules.get("tensorflow"):
         details = tf.config.experimental.get_device_details
         devices += [details(gpu).get("device_name", gpu.name) for gpu in tf.config.list_physical_devices("GPU")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"cpu": environment.cpu_name(), "instructions": [i for i in environment.INSTRUCTIONS if i in flags],
-            "cores": environment.usable_cores(), "memory": round(memory, 1), "devices": devices,
+    return {"cpu": processor.name(), "instructions": [i for i in processor.INSTRUCTIONS if i in flags],
+            "cores": processor.usable_cores(), "memory": round(memory, 1), "devices": devices,
             "system": platform.system()}
 
 
@@ -174,9 +174,14 @@ def bar_chart(path, results, title, log=False):
     if log:
         axis.set_xscale("log")
     axis.margins(x=0.12)
+    files.write_atomic(path, png(figure))
+
+
+def png(figure):
+    """A Matplotlib figure as the bytes of a PNG."""
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=120)
-    files.write_atomic(path, image.getvalue())
+    return image.getvalue()
 
 
 def _settings(entry):

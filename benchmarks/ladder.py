@@ -14,7 +14,6 @@ different sizes may share a record; table and picture keep them apart.
 """
 import dataclasses
 import hashlib
-import io
 import itertools
 import json
 import statistics
@@ -218,9 +217,7 @@ def picture(path, record):
             axis.set_ylim(len(entries) - 0.4, -0.6)
             axis.spines[["top", "right"]].set_visible(False)
         left.margins(x=0.1)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=120)
-    files.write_atomic(path, image.getvalue())
+    files.write_atomic(path, harness.png(figure))
 
 
 def main(_):
@@ -260,9 +257,8 @@ def _base():
     if unknown:
         raise UserError(f"--rungs={','.join(sorted(unknown))}: no such rung; expected numbers from 1 to {len(RUNGS)} "
                         f"or names of {', '.join(name for name, _ in RUNGS)}")
-    _, values = cli.parse(["train", f"--recipe={recipe}"])
-    return cli.config_of(
-        values, dataset=FLAGS.dataset, data_dir=FLAGS.data_dir, train_examples=FLAGS.train_examples,
+    return cli.config_for(
+        [f"--recipe={recipe}"], dataset=FLAGS.dataset, data_dir=FLAGS.data_dir, train_examples=FLAGS.train_examples,
         validation_examples=FLAGS.validation_examples, units=FLAGS.units, filters=FLAGS.filters,
         precision=FLAGS.precision, tta="translate")
 

@@ -47,8 +47,7 @@ def main(_):
     for precision in FLAGS.precisions:
         arguments = [f"--recipe={FLAGS.recipe}", f"--batch_size={FLAGS.batch_size}", f"--seed={FLAGS.seed}",
                      f"--precision={precision}", "--test_examples=100"]
-        _, values = cli.parse(["train", *arguments, *([f"--data_dir={FLAGS.data_dir}"] if FLAGS.data_dir else [])])
-        config = cli.config_of(values)
+        config = cli.config_for([*arguments, *([f"--data_dir={FLAGS.data_dir}"] if FLAGS.data_dir else [])])
         data = data or trainer.load_data(config)
         curves[precision] = losses(config, data)
     first = means(curves[FLAGS.precisions[0]], FLAGS.every)

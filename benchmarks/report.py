@@ -6,7 +6,6 @@ epoch_time, input_pipeline, step_breakdown and augment run one after another, ea
 their records in the folder; report.md and report.png are made from them. A benchmark that fails is named on the page
 with its last words, and the exit code is 1. `--dataset=synthetic` needs no data.
 """
-import io
 import json
 import shlex
 import subprocess
@@ -170,9 +169,7 @@ def picture(record, title):
     axis.set_title(title, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0.15)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=120)
-    return image.getvalue()
+    return harness.png(figure)
 
 
 def build(values):

@@ -7,7 +7,6 @@ point is a process of its own (see `turns`), and they take turns. Without GPUs t
 share this machine's cores: what is measured then is the overhead of replicas, not a gain, and "efficiency" is one
 device's time for the same images over theirs. On GPUs it is the rate over that of so many single ones.
 """
-import io
 
 from absl import app, flags
 
@@ -115,9 +114,7 @@ def picture(path, results, efficiency, said):
     axis.set_title(f"Scaling: {said}", loc="left")
     axis.legend(frameon=False, fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=120)
-    files.write_atomic(path, image.getvalue())
+    files.write_atomic(path, harness.png(figure))
 
 
 if __name__ == "__main__":

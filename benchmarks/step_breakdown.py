@@ -30,8 +30,7 @@ def main(arguments):
     if {"--help", "-h"} & set(arguments):
         print(__doc__ + "\nMore flags:\n  --out=FILE      write the record (JSON)\n  --picture=FILE  a bar chart (PNG)")
         return
-    _, values = cli.parse(["train", *(a for a in arguments if not a.startswith(("--out=", "--picture=")))])
-    config = cli.config_of(values)
+    config = cli.config_for([a for a in arguments if not a.startswith(("--out=", "--picture="))])
     if config.image_sizes or config.crop_size:
         raise UserError("--image_sizes and --crop_size: a step is taken apart on whole images; leave them out")
     runtime = devices.resolve(config.precision, config.xla)
@@ -107,10 +106,10 @@ def _parts(ours, batch_size):
             "update and gaps": medians["step"] - both - medians["gather and augment"], "step": medians["step"]}
 
 
-def _best(program, repeats=5):
+def _best(program):
     """The shortest of some runs, in seconds: what the machine can do when nothing disturbs it."""
     times = []
-    for turn in range(repeats + 1):
+    for turn in range(5 + 1):  # the first is not counted
         begin = time.perf_counter()
         program()
         tf.test.experimental.sync_devices()
@@ -147,8 +146,6 @@ def _convolution_seconds(config, size, dtype):
 
 
 def _picture(path, parts, step, convolutions):
-    import io
-
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 2.4), layout="constrained")
@@ -161,9 +158,7 @@ def _picture(path, parts, step, convolutions):
     axis.set(yticks=[1, 0], yticklabels=["step", "bound"], xlabel=f"milliseconds (a step takes {1e3 * step:.0f})")
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, ncols=3, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.35))
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=120)
-    files.write_atomic(path, image.getvalue())
+    files.write_atomic(path, harness.png(figure))
 
 
 if __name__ == "__main__":

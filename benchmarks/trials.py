@@ -34,7 +34,7 @@ def planned(flags, exported):
       UserError: a wrong flag, one that the programs hold, or epochs for which there are no programs.
     """
     said = "--trials: " + " ".join(flags)
-    before, config = (cli.config_of(cli.parse(["train", *exported["flags"], *f])[1]) for f in ([], flags))
+    before, config = (cli.config_for([*exported["flags"], *f]) for f in ([], flags))
     held = [n for n in vars(config) if n not in OPEN and getattr(config, n) != getattr(before, n)]
     if held:
         raise UserError(f"{said}: the programs hold another --{held[0]}; a trial can change only "

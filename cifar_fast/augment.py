@@ -36,8 +36,7 @@ class Parameters(NamedTuple):
     brightness: tf.Tensor | None = None
 
 
-# The column of `draws.bits` that each parameter reads. Fixed, so that no argument changes another one's draws; what
-# is asked for most comes first, since only the columns up to the last one needed are drawn.
+# The column of `draws.bits` that each parameter reads. Fixed, so that no argument changes another one's draws.
 COLUMNS = {name: column for column, name in enumerate((
     "theta", "tx", "ty", "flip_horizontal", "flip_vertical", "zx", "zy", "shear", "brightness",
     "channel_shift_intensity", "tx_sign", "ty_sign"))}
@@ -117,13 +116,13 @@ class Affine:
         """
         images = _images(images)
         ids = tf.range(tf.shape(images)[0]) if ids is None else ids
-        return self.transform(images, self.parameters(seed, ids, images.shape[1:3]))
+        return self.transform(images, self.parameters(seed, ids, images.shape))
 
-    def parameters(self, seed, ids, size):
-        """Draws `Parameters`, one of each an image. seed, ids: as for a call; size: (height, width) or the shape
-        [B, H, W, C] of the images. Bit-equal compiled and not."""
-        height, width = size[1:3] if len(size) == 4 else size[:2]
-        words = tf.unstack(draws.bits(seed, ids, self._columns()), axis=1)
+    def parameters(self, seed, ids, shape):
+        """Draws `Parameters`, one of each an image. seed, ids: as for a call; shape: [B, H, W, C] of the images.
+        Bit-equal compiled and not."""
+        _, height, width, _ = shape
+        words = tf.unstack(draws.bits(seed, ids, len(COLUMNS)), axis=1)
 
         def between(name, low, high):
             # float64 of factors with 24 bits: the product is exact, so a fused multiply-add changes nothing
@@ -158,16 +157,6 @@ class Affine:
             flip_vertical=half("flip_vertical", self.vertical_flip),
             channel_shift_intensity=symmetric("channel_shift_intensity", self.channel_shift_range),
             brightness=between("brightness", *self.brightness_range) if self.brightness_range else None)
-
-    def _columns(self):
-        """How many columns the arguments ask for: up to the last one that any of them reads."""
-        asked = {"theta": self.rotation_range, "tx": self.width_shift_range, "ty": self.height_shift_range,
-                 "flip_horizontal": self.horizontal_flip, "flip_vertical": self.vertical_flip, "zy": self.zoom_range,
-                 "shear": self.shear_range, "brightness": self.brightness_range,
-                 "channel_shift_intensity": self.channel_shift_range,
-                 "tx_sign": not isinstance(self.width_shift_range, float),
-                 "ty_sign": not isinstance(self.height_shift_range, float)}
-        return 1 + max((COLUMNS[name] for name, value in asked.items() if value), default=0)
 
     def transform(self, images, parameters):
         """Augments a batch by given `Parameters`: ImageDataGenerator's apply_transform, then `rescale`.

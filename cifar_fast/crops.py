@@ -10,7 +10,7 @@ from cifar_fast import draws
 
 # Each function reads columns of its own, so that one seed serves all of them.
 SHIFT, FLIP, CUTOUT = slice(0, 2), 2, slice(3, 5)
-WORDS = 6
+WORDS = 5
 
 
 def pad_crop(images, seed, ids, padding, mode="reflect", size=None):
@@ -55,18 +55,18 @@ def alternating_flip(images, seed, ids, epoch):
       seed: a pair of integers, the same in all epochs; ids: int32 [B], see `draws`.
       epoch: an integer or a scalar tensor, from 0.
     """
-    first = tf.bitwise.right_shift(draws.bits(seed, ids, WORDS)[:, FLIP], tf.constant(31, tf.uint32)) == 1
+    first = draws.scaled(draws.bits(seed, ids, WORDS)[:, FLIP], 2) == 1
     odd = tf.cast(epoch, tf.int32) % 2 == 1
     flip = tf.not_equal(first, odd)
     return tf.where(flip[:, None, None, None], tf.reverse(images, [2]), images)
 
 
-def cutout(images, seed, ids, size, fill=0):
-    """Overwrites a square of each image (DeVries and Taylor, 2017), all of it within the image.
+def cutout(images, seed, ids, size):
+    """Sets a square of each image to 0, the mean of standardized images (DeVries and Taylor, 2017); all of it lies
+    within the image.
 
     Args:
       seed: a pair of integers; ids: int32 [B], see `draws`. size: the square's side in pixels.
-      fill: what it is overwritten with: 0 is right after standardizing, the mean before it.
     Raises:
       ValueError: the size is negative or above the image's.
     """
@@ -77,7 +77,7 @@ def cutout(images, seed, ids, size, fill=0):
     rows = _between(height, draws.scaled(words[:, 0], height - size + 1), size)
     columns = _between(width, draws.scaled(words[:, 1], width - size + 1), size)
     hidden = rows[:, :, None] & columns[:, None, :]
-    return tf.where(hidden[..., None], tf.cast(fill, images.dtype), images)
+    return tf.where(hidden[..., None], tf.zeros([], images.dtype), images)
 
 
 def _window(length, size, words, padding, mode):

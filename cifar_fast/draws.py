@@ -18,14 +18,14 @@ ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 def threefry2x32(key, counter):
     """One block for each counter. key, counter: pairs of uint32 tensors that broadcast. Returns such a pair."""
-    keys = (key[0], key[1], key[0] ^ key[1] ^ tf.constant(0x1BD11BDA, tf.uint32))
+    keys = (key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDA)
     x0, x1 = counter[0] + keys[0], counter[1] + keys[1]
     for group in range(5):
         for rotation in ROTATIONS[group % 2]:
             x0 += x1
             x1 = x0 ^ _rotate(x1, rotation)
         x0 += keys[(group + 1) % 3]
-        x1 += keys[(group + 2) % 3] + tf.constant(group + 1, tf.uint32)
+        x1 += keys[(group + 2) % 3] + (group + 1)
     return x0, x1
 
 
@@ -50,14 +50,13 @@ def bits(seed, ids, columns):
 
 def unit(words):
     """Words uint32 → float32 in [0, 1): their upper 24 bits, so exact and equal in and out of XLA."""
-    return tf.cast(tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32), tf.float32) * 2.0**-24
+    return tf.cast(tf.cast(tf.bitwise.right_shift(words, 8), tf.int32), tf.float32) * 2.0**-24
 
 
 def scaled(words, below):
     """Words uint32 → int32 in 0 … below - 1, for `below` from 1 to 2³¹ - 1: the upper half of a 64-bit product (Lemire,
     2019), biased by less than below / 2³²."""
-    wide = tf.cast(words, tf.int64) * tf.constant(below, tf.int64)
-    return tf.cast(tf.bitwise.right_shift(wide, tf.constant(32, tf.int64)), tf.int32)
+    return tf.cast(tf.bitwise.right_shift(tf.cast(words, tf.int64) * below, 32), tf.int32)
 
 
 def _pair(seed):
@@ -80,5 +79,4 @@ def _word(number):
 
 
 def _rotate(x, by):
-    left = tf.bitwise.left_shift(x, tf.constant(by, tf.uint32))
-    return left | tf.bitwise.right_shift(x, tf.constant(32 - by, tf.uint32))
+    return tf.bitwise.left_shift(x, by) | tf.bitwise.right_shift(x, 32 - by)

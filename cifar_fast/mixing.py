@@ -62,8 +62,8 @@ def mixed_labels(labels, partners, weight, classes):
 def beta(seed, ids, alpha):
     """float32 [B] from Beta(alpha, alpha), by its inverse: one of 2¹⁴ quantiles, equally likely, looked up in a table
     (an integer draw and no arithmetic, so compiled and not give the same bits)."""
-    place = tf.bitwise.right_shift(draws.bits(seed, ids, 3)[:, 2], tf.constant(32 - QUANTILE_BITS, tf.uint32))
-    return tf.gather(tf.constant(_quantiles(float(alpha))), tf.cast(place, tf.int32))
+    place = draws.scaled(draws.bits(seed, ids, 3)[:, 2], 1 << QUANTILE_BITS)  # columns 0 and 1 are cutmix's
+    return tf.gather(tf.constant(_quantiles(float(alpha))), place)
 
 
 @functools.cache

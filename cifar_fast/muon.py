@@ -21,9 +21,9 @@ class Muon(keras.optimizers.Optimizer):
       weight_decay, vector_decay: decoupled, of matrices and of vectors; kernels keep their norm instead.
     """
 
-    def __init__(self, learning_rate, *, muon_momentum=0.6, momentum=0.85, dense_rate=1.0, vector_rate=1.0,
-                 weight_decay=0.0, vector_decay=0.0, name="muon"):
-        super().__init__(learning_rate, name=name)
+    def __init__(self, learning_rate, *, muon_momentum, momentum, dense_rate=1.0, vector_rate=1.0, weight_decay=0.0,
+                 vector_decay=0.0):
+        super().__init__(learning_rate, name="muon")
         self.muon_momentum, self.momentum = muon_momentum, momentum
         self.factors = {2: dense_rate, 1: vector_rate}
         self.decays = {2: weight_decay, 1: vector_decay}

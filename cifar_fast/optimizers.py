@@ -24,14 +24,14 @@ def build(config):
 
 
 class _Decayed:
-    """An optimizer with a decay of its own for kernels and for vectors, where Keras has one for all; then `fused`."""
+    """Decays kernels and vectors by a share each, where Keras has one for all, then updates by `fused`."""
 
     def __init__(self, config, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.decays = config.weight_decay, config.vector_decay
+        self.kernel_decay, self.vector_decay = config.weight_decay, config.vector_decay
 
     def update_step(self, gradient, variable, learning_rate):
-        decay = self.decays[len(variable.shape) == 1]
+        decay = self.vector_decay if len(variable.shape) == 1 else self.kernel_decay
         if decay:
             variable.assign(variable * (1 - learning_rate * decay))
         self.fused(gradient, variable.handle, learning_rate, self._get_variable_index(variable))

@@ -7,6 +7,8 @@ In the sum go gradients, moving statistics, totals and, for pruning, the example
 engines hold the same bits: the state of one is the state of all, a checkpoint is exact at any step, and a run may go on
 with another number of replicas. All decide by the same sums, whether to skip an overflown update, too.
 """
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -22,15 +24,15 @@ class ParallelEngine:
     Args:
       replicas: a `replicas.Replicas`. engines: a `step.Engine` for each of its local devices, its variables there.
       batch_size: the global batch, a multiple of the number of replicas.
-      reduce_in: "float32" or "compute", the precision of the gradients' sum; compute: the convolutions'.
+      reduce_in: the dtype in which the gradients are summed, such as "float32".
     """
 
-    def __init__(self, replicas, engines, batch_size, precision, reduce_in):
+    def __init__(self, replicas, engines, batch_size, reduce_in):
         self.replicas, self.engines, self.batch_size = replicas, engines, batch_size
-        self.reduce_in = precision if reduce_in == "compute" else "float32"
+        self.reduce_in = reduce_in
         wrap = tf.function(jit_compile=True, autograph=False) if engines[0].compiled else lambda function: function
-        self.begin = [wrap(self._begin(engine)) for engine in engines]
-        self.finish = [wrap(self._finish(engine)) for engine in engines]
+        self.begin = [wrap(functools.partial(_begin, engine)) for engine in engines]
+        self.finish = [wrap(functools.partial(_finish, engine)) for engine in engines]
 
     def variables(self):
         return self.engines[0].variables()
@@ -42,21 +44,21 @@ class ParallelEngine:
         return accumulate(lambda i: self._step(batches.get_next(), epoch, first + i, rates[i], size),
                           start, steps, totals)
 
-    def _step(self, batch, epoch, step, rate, size):
-        sums = self.replicas.run(lambda i: self._contribution(i, batch, epoch, step, size))
-        indices = batch if self.engines[0].data else batch[0]
+    def _step(self, drawn, epoch, step, rate, size):
+        sums = self.replicas.run(lambda i: self._contribution(i, drawn, epoch, step, size))
+        indices = drawn if self.engines[0].data else drawn[0]
         for device, engine, finish, (gradients, rest) in zip(
                 self.replicas.devices, self.engines, self.finish, sums, strict=True):
             with tf.device(device):
                 totals, losses = finish(gradients, rest, rate)
-                engine.follow(indices, losses, step)
+                engine.after_update(indices, losses, step)
         return totals
 
-    def _contribution(self, i, batch, epoch, step, size):
+    def _contribution(self, i, drawn, epoch, step, size):
         """The i-th local engine's part of a step: two float32 vectors, summed over all replicas."""
         engine = self.engines[i]
-        _, prepared, weights = engine.prepared(self._share(i, batch), epoch, size)
-        gradients, statistics, totals, losses = self.begin[i](prepared, weights, step)
+        _, batch, sample_weights = engine.prepared(self._share(i, drawn), epoch, size)
+        gradients, statistics, totals, losses = self.begin[i](batch, sample_weights, step)
         if losses is None:
             rest = [statistics, totals]
         else:  # at their places in the global batch
@@ -69,32 +71,31 @@ class ParallelEngine:
             return tf.split(whole, [gradients.shape[0], whole.shape[0] - gradients.shape[0]])
         return summed(gradients, self.reduce_in), summed(tf.concat(rest, 0))
 
-    def _share(self, i, batch):
+    def _share(self, i, drawn):
         share = self.batch_size // self.replicas.count
         place = (self.replicas.first + i) * share
         if self.engines[0].data:
-            return batch[place:place + share]
-        indices, images, labels = batch
+            return drawn[place:place + share]
+        indices, images, labels = drawn
         return indices[place:place + share], *(t[i * share:(i + 1) * share] for t in (images, labels))
 
-    def _begin(self, engine):
-        def begin(batch, weights, step):
-            gradients, totals, losses = engine.gradients(batch, weights, step)
-            # The mean of moving statistics is the moving mean of statistics: all replicas began the step with the same.
-            statistics = [v * engine.share for v in engine.model.moving_statistics()]
-            return (packed(gradients), packed(statistics), totals,
-                    losses if engine.losses is not None else None)
-        return begin
 
-    def _finish(self, engine):
-        def finish(gradients, rest, rate):
-            moving = engine.model.moving_statistics()
-            size = sum(int(np.prod(v.shape)) for v in moving)
-            for variable, value in zip(moving, unpacked(rest[:size], moving), strict=True):
-                variable.assign(value)
-            engine.apply(unpacked(gradients, engine.model.trainable_variables), rate)
-            return rest[size:size + 3], rest[size + 3:]
-        return finish
+def _begin(engine, batch, sample_weights, step):
+    """An engine's part of a step: gradients and statistics, each packed, totals, and losses where they are kept."""
+    gradients, totals, losses = engine.gradients(batch, sample_weights, step)
+    # The mean of moving statistics is the moving mean of statistics: all replicas began the step with the same.
+    statistics = [v * engine.share for v in engine.model.moving_statistics()]
+    return packed(gradients), packed(statistics), totals, losses if engine.losses is not None else None
+
+
+def _finish(engine, gradients, rest, rate):
+    """Updates an engine by the sums. Returns totals and losses."""
+    moving = engine.model.moving_statistics()
+    size = sum(int(np.prod(v.shape)) for v in moving)
+    for variable, value in zip(moving, unpacked(rest[:size], moving), strict=True):
+        variable.assign(value)
+    engine.apply(unpacked(gradients, engine.model.trainable_variables), rate)
+    return rest[size:size + 3], rest[size + 3:]
 
 
 class ParallelEvaluator:

@@ -2,7 +2,6 @@
 import io
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -29,14 +28,14 @@ def curves(metrics, path):
     figure = _figure(11, 7.6)
     figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)  # inches
     loss, accuracy, rate, seconds = figure.subplots(2, 2, gridspec_kw={"height_ratios": [3, 2]}).flat
-    _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")], bottom=0)
+    _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")])
     _draw(accuracy, metrics, "Accuracy", [
         ("accuracy", TRAIN, "-", "train top-1"), ("test_accuracy", TEST, "-", "test top-1"),
-        ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], bottom=0, top=1)
+        ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], top=1)
     accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _draw(rate, metrics, "Learning rate at the epoch's end", [("learning_rate", NEUTRAL, "-", "")], bottom=0)
+    _draw(rate, metrics, "Learning rate at the epoch's end", [("learning_rate", NEUTRAL, "-", "")])
     rate.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    _draw(seconds, metrics, "Training time (seconds an epoch)", [("seconds", NEUTRAL, "-", "")], bottom=0)
+    _draw(seconds, metrics, "Training time (seconds an epoch)", [("seconds", NEUTRAL, "-", "")])
     for axis in (rate, seconds):
         axis.set_xlabel("epoch", color=NEUTRAL)
     _save(figure, path)
@@ -135,7 +134,7 @@ def _scores(record, prefix):
     return (f"{record[prefix + 'loss']:.4f}", f"{record[prefix + 'accuracy']:.2%}", f"{record[prefix + 'top5']:.2%}")
 
 
-def _draw(axis, metrics, title, series, bottom=None, top=None):
+def _draw(axis, metrics, title, series, top=None):
     """Lines over the epochs. series: (key, colour, line style, the label at the line's end) each."""
     last = max((record["epoch"] for record in metrics), default=1)
     ends = []
@@ -150,7 +149,7 @@ def _draw(axis, metrics, title, series, bottom=None, top=None):
     round_ones = MaxNLocator(8, integer=True).tick_values(1, last)
     axis.set_xticks([1, *(tick for tick in round_ones if 1 < tick <= last)])
     axis.margins(y=0.08)
-    axis.set_ylim(bottom, top)
+    axis.set_ylim(0, top)
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.spines[["top", "right", "left"]].set_visible(False)
@@ -184,9 +183,7 @@ def _sheet(images, gap):
 
 def _figure(width, height, layout="constrained"):
     """A figure of its own, in inches: no window, nothing shared with a caller's own plots."""
-    figure = Figure(figsize=(width, height), dpi=DOTS_AN_INCH, layout=layout)
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), dpi=DOTS_AN_INCH, layout=layout)
 
 
 def _save(figure, path):

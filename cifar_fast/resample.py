@@ -40,7 +40,7 @@ def bilinear(images, x, y, fill_mode="nearest", cval=0.0):
 def _split(position):
     """Float64 pixels as whole pixels and 2⁻³⁰ths, int32."""
     units = tf.cast(tf.round(tf.clip_by_value(position, -FARTHEST, FARTHEST) * ONE), tf.int64)
-    whole, part = tf.bitwise.right_shift(units, tf.constant(BITS, tf.int64)), units & tf.constant(ONE - 1, tf.int64)
+    whole, part = tf.bitwise.right_shift(units, BITS), units & (ONE - 1)
     return [tf.cast(whole, tf.int32), tf.cast(part, tf.int32)]
 
 

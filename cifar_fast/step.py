@@ -52,7 +52,7 @@ class Engine:
         with tf.device(runtime.device):
             self.data = tuple(map(tf.constant, data)) if data else None
             # Under pruning: each example's last loss, and its weight in this epoch, 0 for those left out.
-            self.losses, self.weights = (
+            self.losses, self.sample_weights = (
                 (tf.Variable(tf.zeros([examples])), tf.Variable(tf.ones([examples]))) if config.prune else (None, None))
         self.compiled = runtime.xla
         self.update = tf.function(self._update, jit_compile=True, autograph=False) if runtime.xla else self._update
@@ -61,7 +61,7 @@ class Engine:
         """All that a checkpoint must hold: lists by name, in the order of creation."""
         return {"model": self.model.variables, "optimizer": self.optimizer.variables,
                 "average": self.average.variables if self.average else [],
-                "pruning": [self.losses, self.weights] if self.losses is not None else []}
+                "pruning": [self.losses, self.sample_weights] if self.losses is not None else []}
 
     @tf.function(autograph=False)
     def run(self, batches, epoch, first, start, steps, rates, totals, size=None):
@@ -80,34 +80,34 @@ class Engine:
         return accumulate(lambda i: self.step(batches.get_next(), epoch, first + i, rates[i], size),
                           start, steps, totals)
 
-    def step(self, batch, epoch, step, rate, size):
+    def step(self, drawn, epoch, step, rate, size):
         """One step, the `step`-th of the run, on what `run`'s iterator gave. Returns its share of the totals."""
-        indices, batch, weights = self.prepared(batch, epoch, size)
-        totals, losses = self.update(batch, weights, step, rate)
-        self.follow(indices, losses, step)
+        indices, batch, sample_weights = self.prepared(drawn, epoch, size)
+        totals, losses = self.update(batch, sample_weights, step, rate)
+        self.after_update(indices, losses, step)
         return totals
 
-    def prepared(self, batch, epoch, size):
-        """What `run`'s iterator gave → indices (int32 [B]), a `batch.Batch`, and the losses' weights or None."""
+    def prepared(self, drawn, epoch, size):
+        """What `run`'s iterator gave → indices (int32 [B]), a `batch.Batch`, and `loss`'s sample_weights."""
         if self.data:
-            indices, batch = batch, self.prepare.gathered(*self.data, batch, epoch, size)
+            indices, batch = drawn, self.prepare.gathered(*self.data, drawn, epoch, size)
         else:
-            indices, images, labels = batch
+            indices, images, labels = drawn
             batch = self.prepare(images, labels, indices, epoch, size)
-        return indices, batch, tf.gather(self.weights, indices) if self.weights is not None else None
+        return indices, batch, None if self.sample_weights is None else tf.gather(self.sample_weights, indices)
 
-    def follow(self, indices, losses, step):
-        """What comes after an update: notes the examples' losses, for pruning, and averages the weights."""
+    def after_update(self, indices, losses, step):
+        """Notes the examples' losses, for pruning, and averages the weights."""
         if self.losses is not None:
             self.losses.scatter_update(tf.IndexedSlices(losses, indices))
         if self.average:
             self.average.update(step)
 
-    def loss(self, batch, step, weights=None):
+    def loss(self, batch, step, sample_weights=None):
         """What a step minimizes.
 
         Args:
-          batch: a `batch.Batch`. step: int32 scalar. weights: float32 [B] of the examples' losses, None for ones.
+          batch: a `batch.Batch`. step: int32 scalar. sample_weights: float32 [B], on the losses; None for ones.
         Returns:
           the loss, L2 included (float32 scalar); each example's cross-entropy (float32 [B]); logits (float32 [B, K]).
         """
@@ -116,20 +116,20 @@ class Engine:
         if batch.others is not None:
             others = objective.cross_entropy(logits, batch.others, self.smoothing)
             losses = batch.shares * losses + (1 - batch.shares) * others
-        loss = tf.reduce_mean(losses if weights is None else weights * losses)
+        loss = tf.reduce_mean(losses if sample_weights is None else sample_weights * losses)
         return loss + objective.l2_penalty(self.model.kernels(), self.l2), losses, logits
 
-    def _update(self, batch, weights, step, rate):
+    def _update(self, batch, sample_weights, step, rate):
         """Trains on a `batch.Batch`. Returns the step's share of the totals, and each example's loss."""
-        gradients, totals, losses = self.gradients(batch, weights, step)
+        gradients, totals, losses = self.gradients(batch, sample_weights, step)
         self.apply(gradients, rate)
         return totals, losses
 
-    def gradients(self, batch, weights, step):
+    def gradients(self, batch, sample_weights, step):
         """The gradients of this replica's share of the loss (scaled, under float16), in the order of the variables;
         totals, and losses."""
         with tf.GradientTape() as tape:
-            loss, losses, logits = self.loss(batch, step, weights)
+            loss, losses, logits = self.loss(batch, step, sample_weights)
             minimized = loss * self.share  # so that the replicas' sum is the mean over the whole batch
             minimized = self.optimizer.scale_loss(minimized) if self.scaled else minimized
         gradients = tape.gradient(minimized, [v.value for v in self.model.trainable_variables])

@@ -39,7 +39,8 @@ class Trainer:
             self.engines = [
                 self._build_engine(dataclasses.replace(runtime, device=device), statistics, kernel, replicas.first + i,
                                    replicas.count) for i, device in enumerate(replicas.devices)]
-            self.engine = ParallelEngine(replicas, self.engines, config.batch_size, runtime.precision, config.reduce_in)
+            reduce_in = runtime.precision if config.reduce_in == "compute" else "float32"
+            self.engine = ParallelEngine(replicas, self.engines, config.batch_size, reduce_in)
         self.model = self.engines[0].model
         self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
 
@@ -64,7 +65,7 @@ class Trainer:
         if self.config.prune:
             if not start:
                 self._prune(epoch)
-            order = order[self.engines[0].weights.numpy()[order] > 0]
+            order = order[self.engines[0].sample_weights.numpy()[order] > 0]
         if self.resident:
             return iter(pipeline.index_batches(order, self.config.batch_size, start))
         share = self.replicas.share(self.config.batch_size) if self.replicas else slice(None)
@@ -77,7 +78,7 @@ class Trainer:
             losses = self.engines[0].losses.numpy()
             weights = pruning.weights(losses, config.prune, config.prune_easy, config.seed, epoch)
         for engine in self.engines:
-            engine.weights.assign(weights)
+            engine.sample_weights.assign(weights)
 
     def rates(self, epoch):
         """The learning rate of each step of an epoch: float32 [its steps]."""

@@ -99,7 +99,7 @@ def test_brightness_rescales_what_leaves_8_bits_as_keras_does():
 
 
 def draw(affine, count=20000, shape=(20, 30, 3)):
-    p = affine.parameters((SEED, EPOCH), np.arange(count, dtype=np.int32), shape)
+    p = affine.parameters((SEED, EPOCH), np.arange(count, dtype=np.int32), (count, *shape))
     return {name: np.asarray(v) for name, v in p._asdict().items() if v is not None}
 
 
@@ -167,7 +167,7 @@ def test_compiled_parameters_are_bit_equal_in_any_place_and_new_each_epoch():
     ids = np.array([5, 900, 17, 2**31 - 1], np.int32)
 
     def parameters(seed, ids):
-        return affine.parameters(seed, ids, (20, 30))
+        return affine.parameters(seed, ids, (1000, 20, 30, 3))
 
     everyone = parameters((SEED, EPOCH), np.arange(1000, dtype=np.int32))
     here, there = parameters((SEED, EPOCH), ids), compiled(parameters)(tf.constant([SEED, EPOCH]), ids)

@@ -25,7 +25,7 @@ def test_newton_schulz_moves_singular_values_near_one(shape):
 def test_kernels_turn_and_keep_their_norm():
     kernel = keras.Variable(RNG.normal(size=(3, 3, 4, 8)).astype(np.float32))
     start = kernel.numpy()
-    optimizer = Muon(0.1)
+    optimizer = Muon(0.1, muon_momentum=0.6, momentum=0.85)
     optimizer.build([kernel])
     for _ in range(3):
         optimizer.apply([tf.constant(RNG.normal(size=start.shape), tf.float32)], [kernel])
@@ -38,7 +38,7 @@ def test_steps_of_a_kernel_by_numpy():
     """Two: the first has no momentum yet, and the length of what is made orthogonal doesn't count."""
     start, *gradients = (RNG.normal(size=(1, 1, 4, 8)).astype(np.float32) for _ in range(3))
     kernel = keras.Variable(start)
-    optimizer = Muon(0.2, muon_momentum=0.6)
+    optimizer = Muon(0.2, muon_momentum=0.6, momentum=0.85)
     optimizer.build([kernel])
     value, moving, norm = start, 0, np.linalg.norm(start)
     for gradient in gradients:
@@ -53,7 +53,7 @@ def test_steps_of_a_kernel_by_numpy():
 def test_the_rest_is_nesterovs_sgd_with_rates_and_decays_of_its_own():
     ours = [keras.Variable(RNG.normal(size=s).astype(np.float32)) for s in ((6, 4), (4,))]
     theirs = [keras.Variable(v.numpy()) for v in ours]
-    muon = Muon(0.1, momentum=0.85, dense_rate=2.0, vector_rate=0.5, weight_decay=0.01)
+    muon = Muon(0.1, muon_momentum=0.6, momentum=0.85, dense_rate=2.0, vector_rate=0.5, weight_decay=0.01)
     muon.build(ours)
     plain = [keras.optimizers.SGD(0.1 * r, momentum=0.85, nesterov=True) for r in (2.0, 0.5)]
     for _ in range(4):

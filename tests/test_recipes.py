@@ -12,7 +12,7 @@ SEED = {"epochs": 100, "batch_size": 32, "optimizer": "adam", "learning_rate": 1
 
 
 def parse(*arguments):
-    return cli.config_of(cli.parse(["train", *arguments])[1])
+    return cli.config_for(arguments)
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -44,4 +44,4 @@ def test_an_epoch_leaves_out_what_its_weights_say_which_the_losses_decide():
     order = plan.permutation(0, 1, 80)
     seen = np.concatenate([batch.numpy() for batch in ours.batches(1)])
     np.testing.assert_array_equal(seen, order[weights[order] > 0])
-    np.testing.assert_array_equal(ours.engine.weights.numpy(), weights)
+    np.testing.assert_array_equal(ours.engine.sample_weights.numpy(), weights)

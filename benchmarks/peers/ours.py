@@ -14,8 +14,7 @@ from cifar_fast import cli, devices, trainer  # noqa: E402
 def make(settings, measure=lambda ours: {}):
     """settings: flags of `cifar_fast train` by name; measure: Trainer → more for the record, taken after a step."""
     started = time.perf_counter()
-    _, values = cli.parse(["train", *(f"--{k}={v}" for k, v in settings.items())])
-    config = cli.config_of(values)
+    config = cli.config_for([f"--{k}={v}" for k, v in settings.items()])
     runtime = devices.for_run(config)
     data = trainer.load_data(config)
     ours = trainer.Trainer(config, runtime, data)
