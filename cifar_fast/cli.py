@@ -18,7 +18,7 @@ from cifar_fast.errors import UserError
 
 COMMANDS = {
     "train": "train a network, or go on with the unfinished run in --workdir",
-    "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir",
+    "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir; prints a line of JSON",
     "devices": "say which hardware, precision, XLA and threads would be used, and why",
     "augment": "draw a sheet of training images before and after augmentation into --out",
     "launch": "train in several processes of this machine: cifar_fast launch --workers=2 -- train --flag=value ...",
@@ -29,8 +29,13 @@ GROUPS = tuple(dict.fromkeys(field.metadata["group"] for field in dataclasses.fi
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 OWN = ("recipe", "which", "workers", "out")  # flags that are no field of `Config`
 FLAGFILES = ("flagfile", "recipe")
+HELP = {"--help", "-h", "--helpfull"}
+LAUNCH = ("launch: expected the workers' command after two dashes: cifar_fast launch --workers=2 -- train "
+          "--flag=value ...")
 OVERRIDES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
-USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": (*FLAGFILES, *OVERRIDES, "which"),
+EVALUATED = {"workdir": ("the run to evaluate", Config.workdir),  # in place of train's help and default
+             "data_dir": ("folder or archive with the data, where they are now", "the run's")}
+USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
         "augment": (*FLAGFILES, *FIELDS, "out"), "launch": ("workers",), "recipes": (),
         "devices": (*FLAGFILES, "precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size",
                     "sync_batch_norm", "reduce_in", "mixup", "cutmix")}
@@ -69,8 +74,12 @@ def cannot_print(error):
 
 def _split(arguments):
     """`launch`'s own arguments and, after its "--", those of its workers; of other commands all are their own."""
-    if arguments[:1] != ["launch"] or "--" not in arguments:
+    if arguments[:1] != ["launch"]:
         return arguments, []
+    if "--" not in arguments:
+        if HELP & set(arguments):
+            return arguments, []
+        raise UserError(LAUNCH)
     place = arguments.index("--")
     return arguments[:place], arguments[place + 1:]
 
@@ -82,7 +91,7 @@ def parse(arguments):
     command, *rest = arguments
     if command not in COMMANDS:
         raise UserError(f"unknown command {command!r}: expected one of {', '.join(COMMANDS)}; see cifar_fast --help")
-    if any(a in ("--help", "-h", "--helpfull") for a in rest):
+    if HELP & set(rest):
         raise _Help(_help(command))
     for name in ("flagfile", *OWN, *FIELDS):
         if name not in USED[command] and _given(rest) & {name, f"no{name}"}:
@@ -185,8 +194,7 @@ def _augment(values):
 
 def _launch(values, arguments):
     if not arguments or parse(arguments)[0] != "train":
-        raise UserError("launch: expected the workers' command after two dashes: "
-                        "cifar_fast launch --workers=2 -- train --flag=value ...")
+        raise UserError(LAUNCH)
     from cifar_fast import launch
     return launch.launch(values["workers"].value, arguments)
 
@@ -233,8 +241,10 @@ def _help(command):
             lines += ["", f"{group}:"]
         for field in fields:
             choices = field.metadata["choices"]
-            text = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else "")
-            lines += _flag_help(field.name, field.default, text)
+            text, default = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else ""), field.default
+            if command == "evaluate":
+                text, default = EVALUATED.get(field.name, (text, "the run's"))
+            lines += _flag_help(field.name, default, text)
     return "\n".join(lines)
 
 

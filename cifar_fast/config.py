@@ -116,8 +116,8 @@ class Config:
                           "it back into the network (Zhang et al., 2019, arXiv:1907.08610)",
                           choices=("none", "ema", "lookahead"), group="optimizer")
     average_every: int = option(5, "steps between two updates of the average", low=1, group="optimizer")
-    average_decay: float = option(0.95, "share that the average keeps in an update; lookahead rises to decay^every, by "
-                                  "the third power of the training done", low=0, high=0.99999, group="optimizer")
+    average_decay: float = option(0.95, "share that the average keeps in an update; lookahead's grows to decay^every, "
+                                  "with the third power of the training done", low=0, high=0.99999, group="optimizer")
     label_smoothing: float = option(0.0, "share of the label spread over all classes", low=0, high=0.9,
                                     group="optimizer")
 

@@ -62,5 +62,6 @@ def sizes(text, epochs):
                             "in 20x4,26x3,32x3")
         found += [int(match[1])] * int(match[2])
     if len(found) != epochs:
-        raise UserError(f"--image_sizes={text}: these are {len(found)} epochs, but --epochs={epochs}; give as many")
+        raise UserError(f"--image_sizes={text}: these are {len(found)} epochs, but --epochs={epochs}; give sizes "
+                        f"for so many, as in 32x{epochs}")
     return found

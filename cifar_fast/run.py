@@ -3,6 +3,7 @@
 Everything random is a function of (seed, epoch, step), so a checkpoint is the variables and a few counters, and
 a run that goes on is the run that never stopped.
 """
+import os
 import resource
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from cifar_fast.progress import Progress
 from cifar_fast.summary import summarize
 
 COUNTERS = ("epoch", "step", "seconds", "compile_seconds", "best", "wall_before")  # saved beside the variables
+VARIABLES = ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS")  # the user's own, that decide what is computed by
 SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at signals, checkpoints and progress
 
 
@@ -68,7 +70,10 @@ class Run:
         self.totals = arrays["totals"]
         for name in COUNTERS:
             setattr(self, name, meta[name])
-        print(f"going on from {path.name}: {self.epoch} epochs and {self.step} steps are done", flush=True)
+        done = self.epoch == len(self.plan) or self.reached()
+        print(f"going on from {path.name}: " + (
+            "trained to its end, evaluated anew" if done else
+            f"epoch {self.epoch + 1}, step {self.step + 1} of {self.plan[self.epoch].steps}"), flush=True)
         if self.best >= 0:
             try:
                 checkpoint.load_best(self.workdir.checkpoints)
@@ -115,6 +120,8 @@ class Run:
                     self.save()
                     return False
                 self.end_epoch(progress)
+        if self.reached():
+            print(f"--target_accuracy={self.config.target_accuracy} is reached after epoch {self.epoch}", flush=True)
         return True
 
     def reached(self):
@@ -236,7 +243,8 @@ class Run:
 
     def environment(self):
         return {"versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
-                "runtime": self.runtime.reasons, "data": self.data.origin,
+                "runtime": self.runtime.reasons, "variables": {n: os.environ[n] for n in VARIABLES if n in os.environ},
+                "data": self.data.origin,
                 "input": "resident" if self.trainer.resident else "stream"}
 
 

@@ -97,7 +97,7 @@ def _from_folder(name, path):
         return _from_tfds(name, prepared)
     raise UserError(f"--data_dir={path}: holds none of {FORMS[name, 'python'].folder}, "
                     f"{FORMS[name, 'binary'].folder}, or a TFDS folder {name} that is prepared; "
-                    f"unpack {ARCHIVES[name]} from {SOURCE} there")
+                    f"unpack {ARCHIVES[name]} from {SOURCE} there; an .npz is given by its own path")
 
 
 def _from_file(name, path):
@@ -124,7 +124,8 @@ def _dataset(name, content, origin):
     classes = CLASSES[name]
     for labels in (train_labels, test_labels):
         if labels.min() < 0 or labels.max() >= classes:
-            raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to {classes - 1}")
+            raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to {classes - 1}; "
+                            "take the data set that they are of, or name it by --dataset")
     return Dataset(np.ascontiguousarray(train_images), train_labels.astype(np.int32),
                    np.ascontiguousarray(test_images), test_labels.astype(np.int32),
                    tuple(names or CLASS_NAMES[name].split()),

@@ -5,9 +5,9 @@ import statistics
 def summarize(config, metrics, result, evaluation_seconds):
     """The figures of `summary.json` that follow from a run's records.
 
-    The clock counts from the first training step's start to the last weight update, and the final evaluation with
-    its TTA; compilation, loading and the evaluations in between stand beside it. `pflop` is its noise-free twin: the
-    training's arithmetic in closed form, in 10¹⁵ FLOP.
+    The clock counts the training steps, from the first one's start to the last weight update, and the final evaluation
+    with its TTA; compilation, loading and the evaluations in between stand beside it. `pflop` is its noise-free twin:
+    the training's arithmetic in closed form, in 10¹⁵ FLOP.
 
     Args:
       config: a `Config`. metrics: the lines of `metrics.jsonl`, at least one. result: the final `Evaluation`.

@@ -52,7 +52,7 @@ class Workdir:
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise UserError(f"--workdir={self.path}: can't be written ({error.strerror}: {error.filename}); "
-                            "name a folder that can") from error
+                            "name a folder, there or not, that can") from error
         try:
             self._take_lock()
             for folder in folders:

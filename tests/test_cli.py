@@ -60,6 +60,8 @@ def test_help(command, capsys):
     assert all(name in text for name in (cli.COMMANDS if command is None else [command]))
     if command == "train":
         assert all(f"--{field.name}" in text for field in dataclasses.fields(Config))
+    if command == "evaluate":  # what is left out is the run's, not train's default
+        assert text.count("[default: the run's]") == 3 and "TFDS" not in text and "the run to evaluate" in text
 
 
 @pytest.mark.parametrize("arguments, named", [
@@ -74,6 +76,8 @@ def test_help(command, capsys):
     (["train", "--learning_rate=nan"], "--learning_rate=nan"),
     (["train", "--units=4"], "--units=4"),
     (["evaluate", "--workdir=/no/such/run"], "--workdir=/no/such/run"),
+    (["evaluate", "--recipe=fast_cifar10"], "--recipe: evaluate has no use for it"),
+    (["launch", "--workers=2", "train", "--epochs=3"], "two dashes"),
 ])
 def test_mistakes_get_one_line(arguments, named, capsys):
     assert cli.main(["cifar_fast", *arguments]) == 1

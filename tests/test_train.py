@@ -54,6 +54,8 @@ def test_the_run_directory_is_complete(uninterrupted):
     summary = json.loads((uninterrupted / "summary.json").read_text())
     assert {"test_accuracy", "test_top5", "test_loss", "parameters", "epochs", "seconds_per_epoch",
             "images_per_second", "versions", "weights_sha256"} <= summary.keys()
+    environment = json.loads((uninterrupted / "environment.json").read_text())
+    assert environment["variables"]["XLA_FLAGS"] == os.environ["XLA_FLAGS"]
     assert [line["epoch"] for line in result(uninterrupted)[1]] == [1, 2]
 
 
@@ -201,12 +203,15 @@ def test_a_signal_that_another_worker_caught_is_not_this_ones_first(tmp_path, mo
     assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
 
 
-def test_a_target_stops_the_run(tmp_path, few_images):
+def test_a_target_stops_the_run(tmp_path, few_images, capsys):
     config = tiny.config(workdir=str(tmp_path), epochs=5, target_accuracy=0.01)
-    for _ in range(2):  # called again, it is finished already
+    for finished in (False, True):
         train.run(config)
         summary = json.loads((tmp_path / "summary.json").read_text())
         assert summary["epochs"] == 1 and summary["seconds_to_target"] > 0
+        output = capsys.readouterr().out
+        assert "--target_accuracy=0.01 is reached after epoch 1" in output
+        assert ("trained to its end" in output) == finished
 
 
 def test_a_run_with_other_flags_is_refused_by_name(uninterrupted):
