@@ -8,7 +8,8 @@ further training is (Zhang et al., 2019, arXiv:1907.08610, with the decay of Kel
     ema        d = decay
     lookahead  d = decay^every · (share of the run's steps done)³, then variable ← average
 
-The update after the very first step copies (d = 0), so that no average holds the random weights of the start.
+The update after the very first step copies (d = 0), so that no average holds the random weights of the start, unless
+that step's learning rate is 0, as one_cycle's is.
 """
 import contextlib
 

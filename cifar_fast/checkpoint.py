@@ -104,7 +104,7 @@ def load_best(folder):
     """(arrays, meta) of the best network. Raises CheckpointError."""
     path = Path(folder) / "best.ckpt"
     if not path.exists():
-        raise CheckpointError(f"no best.ckpt in {folder}: train first, with the same --workdir")
+        raise CheckpointError(f"no best.ckpt in {folder}: train with the same --workdir, or take --which=last")
     return load(path)
 
 

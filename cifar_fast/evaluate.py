@@ -48,6 +48,10 @@ class Evaluator:
         self.images = tf.constant(np.concatenate([images, images[:padding]]))
         self.labels = tf.constant(np.concatenate([labels, labels[:padding]]))
 
+    def build(self, tta):
+        """Builds the program of `__call__`, so that the next call runs it alone; XLA compiles in its first run."""
+        self.run.get_concrete_function(tta and bool(self.view_weights))
+
     def __call__(self, tta=False):
         """An `Evaluation`. tta: take the further views too, which costs a forward pass each."""
         return self.evaluation(*(t.numpy()[:self.examples] for t in self.run(tta and bool(self.view_weights))))

@@ -62,7 +62,7 @@ class Muon(keras.optimizers.Optimizer):
 
 
 def orthogonal(kernel):
-    """A tensor [..., out], taken as a matrix, with its singular values moved near to 1 (0.7 to 1.2 from 0.1 of the
+    """A tensor [..., out], taken as a matrix, with its singular values moved near to 1 (0.55 to 1.2 from 0.1 of the
     largest on): `ITERATIONS` times X ← aX + b(XXᵀ)X + c(XXᵀ)²X. float32 in and out, the same shape."""
     a, b, c = COEFFICIENTS
     x = tf.reshape(kernel, [-1, kernel.shape[-1]])

@@ -14,6 +14,7 @@ def build(config):
 
     Weight decay is decoupled and by group: kernels (under Muon the dense one alone); gains, offsets and biases.
     """
+    keras.config.set_floatx("float32")  # of the rate, whatever the user's keras.json may say
     if config.optimizer == "muon":
         return Muon(config.learning_rate, muon_momentum=config.muon_momentum, momentum=config.momentum,
                     dense_rate=config.dense_rate, vector_rate=config.vector_rate,

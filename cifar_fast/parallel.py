@@ -115,6 +115,9 @@ class ParallelEvaluator:
             with tf.device(device):
                 self.evaluators.append(Evaluator(model, images[place], labels[place], *rest, **options))
 
+    def build(self, tta):
+        self._run.get_concrete_function(tta and bool(self.evaluators[0].view_weights))
+
     def __call__(self, tta=False):
         parts = [[t.numpy() for t in part] for part in self._run(tta and bool(self.evaluators[0].view_weights))]
         whole = np.zeros([len(parts[0]), self.examples], np.float32)  # exact for the ranks and predictions, too

@@ -13,11 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from cifar_fast import checkpoint, preview, report, trainer
+from cifar_fast.clock import Clock
 from cifar_fast.errors import UserError
 from cifar_fast.progress import Progress
 from cifar_fast.summary import summarize
 
-COUNTERS = ("epoch", "step", "seconds", "compile_seconds", "best", "wall_before")  # saved beside the variables
+COUNTERS = ("epoch", "step", "best", "wall_before")  # saved beside the variables
 VARIABLES = ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS")  # the user's own, that decide what is computed by
 SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at signals, checkpoints and progress
 
@@ -30,10 +31,9 @@ class Run:
         self.trainer = trainer.Trainer(config, runtime, data)
         self.plan = self.trainer.plan
         self.epoch = self.step = 0
-        self.totals, self.seconds, self.compile_seconds = np.zeros(3, np.float32), 0.0, 0.0  # of this epoch
+        self.totals, self.clock = np.zeros(3, np.float32), Clock()  # of this epoch
         self.best, self.wall_before = -1.0, 0.0
-        self.size = self.steps_per_second = self.first_call = None  # of the running program; the call in seconds
-        self.first_step_seconds = self.stopped_by = None
+        self.size = self.first_step_seconds = self.stopped_by = None  # size: that of the running program
         self.restore()
 
     def latest(self):
@@ -56,7 +56,8 @@ class Run:
         path, arrays, meta, damaged = found
         for problem in damaged:
             print(f"passed over: {problem}", flush=True)
-        if lacking := {"totals"} - arrays.keys() | {*COUNTERS, "metrics", "data"} - meta.keys():
+        if lacking := {"totals"} - arrays.keys() | (
+                {*COUNTERS, "seconds", "compile_seconds", "metrics", "data"} - meta.keys()):
             raise UserError(f"{path}: of another version, it has no {', '.join(sorted(lacking))}; start in another "
                             "--workdir")
         if meta["data"] != self.data.digest():
@@ -70,6 +71,7 @@ class Run:
         self.totals = arrays["totals"]
         for name in COUNTERS:
             setattr(self, name, meta[name])
+        self.clock.seconds, self.clock.compile_seconds = meta["seconds"], meta["compile_seconds"]
         done = self.epoch == len(self.plan) or self.reached()
         print(f"going on from {path.name}: " + (
             "trained to its end, evaluated anew" if done else
@@ -79,8 +81,7 @@ class Run:
                 checkpoint.load_best(self.workdir.checkpoints)
             except checkpoint.CheckpointError as error:
                 self.best = -1.0
-                print(f"lost: {error}; the best of the epochs to come ({self.config.epochs - self.epoch}) takes its "
-                      "place", flush=True)
+                print(f"lost: {error}; the best of the epochs to come, or the last, takes its place", flush=True)
 
     def finite_arrays(self):
         """What a checkpoint holds. Raises UserError if it is not all finite: it is not worth going on from."""
@@ -101,8 +102,9 @@ class Run:
 
     def save(self):
         arrays = self.finite_arrays()
-        meta = {name: getattr(self, name) for name in COUNTERS}
-        meta |= {"metrics": self.metrics, "wall_before": self.wall_seconds(), "data": self.data.digest()}
+        meta = {name: getattr(self, name) for name in COUNTERS} | {
+            "seconds": self.clock.seconds, "compile_seconds": self.clock.compile_seconds, "metrics": self.metrics,
+            "wall_before": self.wall_seconds(), "data": self.data.digest()}
         done = self.plan[self.epoch].first_step + self.step if self.epoch < len(self.plan) else self.trainer.steps
         checkpoint.save(self.workdir.checkpoints, done, arrays, meta)
 
@@ -134,7 +136,8 @@ class Run:
         planned, saved = self.plan[self.epoch], time.perf_counter()
         batches = self.trainer.batches(self.epoch, self.step)
         if planned.size != self.size:
-            self.size, self.steps_per_second, self.first_call = planned.size, None, None  # another program
+            self.size = planned.size
+            self.clock.new_program()
         while self.step < planned.steps:
             caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
             if caught:  # a signal that came since all agreed counts after the next call
@@ -143,10 +146,11 @@ class Run:
             begin = time.perf_counter()
             totals = self.trainer.train(batches, self.epoch, self.step, steps, self.totals)
             elapsed = time.perf_counter() - begin
+            self.first_step_seconds = self.first_step_seconds or time.perf_counter() - self.started
             self.check_finite("the loss", totals, steps)
             self.totals, self.step = totals, self.step + steps
-            self.count_time(steps, elapsed)
-            progress.update(self.epoch, self.step, planned.steps, self.totals, self.steps_per_second)
+            self.clock.count(steps, elapsed)
+            progress.update(self.epoch, self.step, planned.steps, self.totals, self.clock.steps_per_second)
             if time.perf_counter() - saved > self.config.checkpoint_every and self.step < planned.steps:
                 self.save()
                 saved = time.perf_counter()
@@ -164,44 +168,30 @@ class Run:
         return int(said[:-1].max()) or None, int(said[-1])
 
     def steps_a_call(self):
-        if self.steps_per_second is None:
+        if self.clock.steps_per_second is None:
             return 1  # the first call compiles, the second measures
-        return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.steps_per_second))
-
-    def count_time(self, steps, seconds):
-        """Adds a call's time to the epoch's. What a program's first call took beyond a usual step was compilation, if
-        its epoch has a second call to tell what is usual."""
-        self.seconds += seconds
-        if self.first_step_seconds is None:
-            self.first_step_seconds = time.perf_counter() - self.started
-        if self.first_call is None:
-            self.first_call = seconds
-            return
-        if self.steps_per_second is None:
-            compiling = min(max(0.0, self.first_call - seconds / steps), self.seconds)
-            self.seconds, self.compile_seconds = self.seconds - compiling, self.compile_seconds + compiling
-        self.steps_per_second = steps / seconds
+        return self.config.steps_per_call or max(1, round(SECONDS_A_CALL * self.clock.steps_per_second))
 
     def end_epoch(self, progress):
         """Evaluates, writes the epoch's checkpoint, then its line: what is reported is saved."""
         self.finite_arrays()  # not even the best network is saved unless all is
         config, planned = self.config, self.plan[self.epoch]
+        self.clock.end_epoch(planned.steps)
         examples = planned.steps * config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
         line = {"epoch": self.epoch + 1, "step": planned.first_step + planned.steps, "loss": loss, "accuracy": hits,
                 "top5": hits5, "learning_rate": float(self.trainer.rates(self.epoch)[-1]),
-                "seconds": round(self.seconds, 3), "compile_seconds": round(self.compile_seconds, 3),
-                "images_per_second": round(examples / self.seconds, 1), "pflop": self.trainer.flop(self.epoch) / 1e15}
+                "seconds": round(self.clock.seconds, 3), "compile_seconds": round(self.clock.compile_seconds, 3),
+                "images_per_second": round(examples / self.clock.seconds, 1),
+                "pflop": self.trainer.flop(self.epoch) / 1e15}
         if planned.size:
             line["image_size"] = planned.size
         if (self.epoch + 1) % config.eval_every == 0 or self.epoch + 1 == config.epochs:
             with self.trainer.averaged():
                 self.evaluate(line)
         self.metrics.append(line)
-        if self.steps_per_second is None:
-            self.first_call = 0.0  # the program's only call so far: its time stays in this epoch
-        self.epoch, self.step, self.seconds, self.compile_seconds = self.epoch + 1, 0, 0.0, 0.0
-        self.totals = np.zeros(3, np.float32)
+        self.epoch, self.step, self.totals = self.epoch + 1, 0, np.zeros(3, np.float32)
+        self.clock.begin_epoch()
         self.save()
         self.workdir.append_metrics(line)
         progress.epoch_done(line)
@@ -214,17 +204,24 @@ class Run:
         line |= {"test_loss": result.loss, "test_accuracy": result.accuracy, "test_top5": result.top5,
                  "test_seconds": round(time.perf_counter() - begin, 3)}
         if result.accuracy > self.best:
-            self.best = result.accuracy
-            checkpoint.save_best(self.workdir.checkpoints, checkpoint.named("model", self.trainer.model.variables),
-                                 {"epoch": self.epoch + 1, "accuracy": self.best, "data": self.data.digest()})
+            self.keep_best(result, self.epoch + 1)
+
+    def keep_best(self, result, epochs):
+        """Writes the network, after so many epochs, as the best so far."""
+        self.best = result.accuracy
+        checkpoint.save_best(self.workdir.checkpoints, checkpoint.named("model", self.trainer.model.variables),
+                             {"epoch": epochs, "accuracy": self.best, "data": self.data.digest()})
 
     def finish(self):
         """The final evaluation, summary and pictures; prints the table."""
         with self.trainer.averaged():
+            self.trainer.evaluate.build(tta=True)
             begin = time.perf_counter()
             result = self.trainer.evaluate(tta=True)
             evaluation_seconds = time.perf_counter() - begin
             digest = trainer.weights_sha256(self.trainer.model)
+            if self.best < 0:  # lost, and no epoch is left to take its place
+                self.keep_best(result, self.epoch)
         done = {"parameters": self.trainer.model.count_params(), "precision": self.runtime.precision,
                 "first_step_seconds": self.first_step_seconds, "peak_memory_mib": _peak_memory_mib(),
                 "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,

@@ -51,9 +51,11 @@ class Engine:
         self.optimizer.build(model.trainable_variables)
         with tf.device(runtime.device):
             self.data = tuple(map(tf.constant, data)) if data else None
-            # Under pruning: each example's last loss, and its weight in this epoch, 0 for those left out.
+            # Under pruning: each example's last loss, huge before it has one, since what was never trained on is not
+            # easy; and its weight in this epoch, 0 for those left out.
             self.losses, self.sample_weights = (
-                (tf.Variable(tf.zeros([examples])), tf.Variable(tf.ones([examples]))) if config.prune else (None, None))
+                (tf.Variable(tf.fill([examples], 1e30)), tf.Variable(tf.ones([examples]))) if config.prune else
+                (None, None))
         self.compiled = runtime.xla
         self.update = tf.function(self._update, jit_compile=True, autograph=False) if runtime.xla else self._update
 

@@ -50,7 +50,7 @@ def test_an_export_says_what_its_programs_take(tmp_path):
     assert about["programs"]["train_8"][:4] == ["indices", "epoch", "first", "rates"]
     assert set(range(*about["variables"]["optimizer"])) <= set(about["programs"]["train_8"])
     losses, weights = range(*about["variables"]["pruning"])
-    np.testing.assert_array_equal(variables[losses], 0)
+    assert np.all(variables[losses] > 1e29)  # none yet
     np.testing.assert_array_equal(variables[weights], 1)
 
 

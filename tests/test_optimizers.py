@@ -63,3 +63,12 @@ def test_a_few_updates_equal_kerass_own(changes, reference, compiled):
     for ours, theirs in zip(*found, strict=True):
         # The kernel takes 1 - beta_2 of a rounded beta_2, which is 1.3e-5 off.
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=4e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "muon"])
+def test_the_users_keras_json_does_not_change_the_rate(name):
+    keras.config.set_floatx("float16")
+    try:
+        assert optimizers.build(tiny.config(optimizer=name)).learning_rate.dtype == "float32"
+    finally:
+        keras.config.set_floatx("float32")

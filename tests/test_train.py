@@ -1,6 +1,7 @@
 """Whole runs of a tiny network: the run directory, stopping, killing, going on."""
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import time
@@ -212,6 +213,16 @@ def test_a_target_stops_the_run(tmp_path, few_images, capsys):
         output = capsys.readouterr().out
         assert "--target_accuracy=0.01 is reached after epoch 1" in output
         assert ("trained to its end" in output) == finished
+
+
+def test_a_finished_run_that_lost_its_best_takes_the_last_for_it(tmp_path, few_images):
+    config = tiny.config(workdir=str(tmp_path), epochs=1)
+    train.run(config)
+    (tmp_path / "checkpoints/best.ckpt").unlink()
+    with pytest.raises(UserError, match="--which=last"):
+        train.evaluate_saved(config, "best")
+    train.run(config)
+    assert train.evaluate_saved(config, "best")["weights_sha256"] == result(tmp_path)[0]
 
 
 def test_a_run_with_other_flags_is_refused_by_name(uninterrupted):
