@@ -24,7 +24,8 @@ class Statistics:
 
     @classmethod
     def of(cls, images, kind):
-        """images: uint8 [N, H, W, C]; kind: "scalar" or "channel". Exact: counted, not summed in floats."""
+        """images: uint8 [N, H, W, C]; kind: "scalar" or "channel". Exact: counted, not summed in floats. Where all
+        numbers are the same, as those of an opaque fourth channel, 255 stands for a deviation of 0."""
         counts = 0.0
         for first in range(0, len(images), COUNTED):
             part = images[first:first + COUNTED]
@@ -33,7 +34,8 @@ class Statistics:
         values, total = np.arange(256.0), counts.sum(1)
         mean = counts @ values / total
         variance = counts @ values**2 / total - mean**2
-        return cls(mean.astype(np.float32), np.sqrt(np.maximum(variance, 1e-6)).astype(np.float32))
+        deviation = np.sqrt(np.where(variance > 1e-6, variance, 255.0**2))
+        return cls(mean.astype(np.float32), deviation.astype(np.float32))
 
     def __call__(self, images):
         """Images on the 0 to 255 scale, any dtype → float32, mean 0 and deviation 1 over the data they are of."""

@@ -61,9 +61,10 @@ def mixed_labels(labels, partners, weight, classes):
 
 def beta(seed, ids, alpha):
     """float32 [B] from Beta(alpha, alpha), by its inverse: one of 2¹⁴ quantiles, equally likely, looked up in a table
-    (an integer draw and no arithmetic, so compiled and not give the same bits)."""
+    (an integer draw and no arithmetic, so compiled and not give the same bits). Below an alpha of 10⁻⁶ as at it: 0 or
+    1."""
     place = draws.scaled(draws.bits(seed, ids, 3)[:, 2], 1 << QUANTILE_BITS)  # columns 0 and 1 are cutmix's
-    return tf.gather(tf.constant(_quantiles(float(alpha))), place)
+    return tf.gather(tf.constant(_quantiles(max(float(alpha), 1e-6))), place)
 
 
 @functools.cache

@@ -17,29 +17,18 @@ def read(path):
     """Reads an .npz with x_train, y_train, x_test, y_test, or train_images and so on.
 
     Returns:
-      train images uint8 [N, H, W, C], train labels [N] of any integer dtype, test images, test labels, None: what
-      `readers.read_form` returns, without class names.
+      train images, train labels, test images, test labels: arrays of any numbers and shapes.
     Raises:
       UserError: naming the file, and what in it is missing, damaged or not what it should be.
     """
     try:
         with _Cautious(path) as file, zipfile.ZipFile(file) as archive:
-            arrays = _npys(path, archive)
+            return _npys(path, archive)
     except UserError:
         raise
     except Exception as error:  # of a damaged file NumPy's and zipfile's parsers may raise what they like
         raise UserError(f"{path}: not a whole .npz ({short(str(error))}); write it with numpy.savez(path, x_train=…, "
                         "y_train=…, x_test=…, y_test=…)") from None
-    result = []
-    for kind, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
-        if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= 4 or min(images.shape[1:3]) < 4:
-            raise UserError(f"{path}: {kind} images are {images.dtype} {images.shape}; expected uint8 [N, H, W, C] of "
-                            "at least 4×4 pixels in up to 4 channels")
-        if labels.dtype.kind not in "iu" or labels.size != len(images):
-            raise UserError(f"{path}: {kind} labels are {labels.dtype} {labels.shape}; expected integers "
-                            f"[{len(images)}], one an image")
-        result += [images, labels.reshape(-1)]
-    return *result, None
 
 
 class _Cautious(io.FileIO):

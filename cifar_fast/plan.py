@@ -54,14 +54,15 @@ def sizes(text, epochs):
     """
     if text is None:
         return [None] * epochs
-    found = []
+    parts = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,4})x(\d{1,6})", part.strip())
         if not match or int(match[1]) < 8:
             raise UserError(f"--image_sizes={text}: {part!r} must be SIDExEPOCHS, the side at least 8, as "
                             "in 20x4,26x3,32x3")
-        found += [int(match[1])] * int(match[2])
-    if len(found) != epochs:
-        raise UserError(f"--image_sizes={text}: these are {len(found)} epochs, but --epochs={epochs}; give sizes "
+        parts.append((int(match[1]), int(match[2])))
+    given = sum(count for _, count in parts)
+    if given != epochs:
+        raise UserError(f"--image_sizes={text}: these are {given} epochs, but --epochs={epochs}; give sizes "
                         f"for so many, as in 32x{epochs}")
-    return found
+    return [size for size, count in parts for _ in range(count)]

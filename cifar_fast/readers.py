@@ -69,7 +69,7 @@ def _checked(dataset, where, data, labels):
 def _class_names(dataset, form, files, meta):
     where, data = f"{files.path}/{meta}", files.read(meta)
     if form == "binary":
-        names = data.split()
+        names = data.split(maxsplit=CLASSES[dataset])
     else:
         key = "label_names" if dataset == "cifar10" else "fine_label_names"
         names = _entry(unpickle.loads(data, where), key)

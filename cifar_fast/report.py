@@ -11,6 +11,7 @@ TRAIN, TEST, NEUTRAL = "#3b6fb6", "#d1602f", "#4a4a4a"
 FAINT = "#8a8a8a"
 DOTTED = (0, (1, 1.2))
 DOTS_AN_INCH = 120
+SHOWN = 128
 CELLS_WITH_TEXT = 20  # more classes than this are drawn without a figure in each cell
 FEW_EPOCHS = 15  # fewer than this get a dot each
 LABEL_GAP = 0.06  # between labels, as a share of the axis
@@ -42,7 +43,8 @@ def curves(metrics, path):
 
 
 def augmentation_sheet(before, after, path):
-    """Writes a PNG: a row an image, the original and then its augmentations.
+    """Writes a PNG: a row an image, the original and then its augmentations. Of images of more than `SHOWN` pixels a
+    side every second pixel is drawn, or every third, and so on.
 
     Args:
       before: uint8 [N, H, W, C]. after: [N, K, H, W, C] of any dtype, on the 0 to 255 scale. Of three channels and
@@ -52,12 +54,13 @@ def augmentation_sheet(before, after, path):
     """
     if after.ndim != 5 or before.shape != after[:, 0].shape:
         raise ValueError(f"expected [N, H, W, C] and [N, K, H, W, C], got {before.shape} and {after.shape}")
-    count, views, height, width, _ = after.shape
-    gap = max(1, width // 16)
+    step = -(-max(before.shape[1:3]) // SHOWN)
+    before, after = before[:, ::step, ::step], after[:, :, ::step, ::step]
+    gap = max(1, min(before.shape[1:3]) // 16)
     originals = _sheet(before[:, None], gap)
     augmented = _sheet(after, gap)
     # Every pixel of an image becomes a square of whole dots, so that none is blurred.
-    scale = max(1, round(1100 / (originals.shape[1] + augmented.shape[1])))
+    scale = max(1, round(1100 / max(originals.shape[1] + augmented.shape[1], originals.shape[0])))
     left, right = (np.kron(s, np.ones((scale, scale, 1), np.uint8)) for s in (originals, augmented))
     margin, head, between = 14, 34, 3 * gap * scale
     wide = 2 * margin + left.shape[1] + between + right.shape[1]

@@ -14,7 +14,7 @@ import numpy as np
 from cifar_fast import npz, readers, synthetic
 from cifar_fast.archive import Files
 from cifar_fast.errors import UserError, short
-from cifar_fast.published import ARCHIVES, CLASS_NAMES, CLASSES, FORMS, SOURCE
+from cifar_fast.published import ARCHIVES, CLASS_NAMES, FORMS, SOURCE
 
 SAMPLE = 500  # of so many images one counts in a digest
 HOST, PROBE_SECONDS = "www.cs.toronto.edu", 8
@@ -102,7 +102,7 @@ def _from_folder(name, path):
 
 def _from_file(name, path):
     if path.suffix == ".npz":
-        return _dataset(name, npz.read(path), f"{name}: .npz {path}")
+        return _dataset(name, (*npz.read(path), None), f"{name}: .npz {path}")
     files = Files(path, name)
     for form in ("python", "binary"):
         if FORMS[name, form].train[0] in files:
@@ -116,19 +116,24 @@ def _published(name, form, files):
 
 
 def _dataset(name, content, origin):
-    *arrays, names = content
-    train_images, train_labels, test_images, test_labels = arrays
-    if train_images.shape[1:] != test_images.shape[1:] or not len(train_images) or not len(test_images):
+    """The `Dataset` of what a reader gave: images and labels of training and test, and names or None. Checks them."""
+    train_images, train_labels, test_images, test_labels, names = content
+    names = names or CLASS_NAMES[name].split()
+    for kind, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels)):
+        if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= 4 or min(images.shape[1:3]) < 4:
+            raise UserError(f"{origin}: {kind} images are {images.dtype} {images.shape}; expected uint8 [N, H, W, C] "
+                            "of at least 4×4 pixels in up to 4 channels")
+        if labels.dtype.kind not in "iu" or labels.size != len(images) or not len(images):
+            raise UserError(f"{origin}: {kind} labels are {labels.dtype} {labels.shape}; expected integers "
+                            f"[{len(images)}], one an image, and at least one")
+        if labels.min() < 0 or labels.max() >= len(names):
+            raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to "
+                            f"{len(names) - 1}; give {name}, or name another --dataset")
+    if train_images.shape[1:] != test_images.shape[1:]:
         raise UserError(f"{origin}: training images {train_images.shape} and test images {test_images.shape} "
-                        "must both be there and have one shape")
-    classes = CLASSES[name]
-    for labels in (train_labels, test_labels):
-        if labels.min() < 0 or labels.max() >= classes:
-            raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to {classes - 1}; "
-                            "take the data set that they are of, or name it by --dataset")
-    return Dataset(np.ascontiguousarray(train_images), train_labels.astype(np.int32),
-                   np.ascontiguousarray(test_images), test_labels.astype(np.int32),
-                   tuple(names or CLASS_NAMES[name].split()),
+                        "must have one shape")
+    return Dataset(np.ascontiguousarray(train_images), train_labels.reshape(-1).astype(np.int32),
+                   np.ascontiguousarray(test_images), test_labels.reshape(-1).astype(np.int32), tuple(names),
                    f"{origin}, {len(train_images)} training and {len(test_images)} test images")
 
 
@@ -170,7 +175,7 @@ def _prepared(name, path):
 
 
 def _version(folder):
-    return [int(part) if part.isdigit() else -1 for part in folder.name.split(".")]
+    return [int(part) if part.isdecimal() else -1 for part in folder.name.split(".")]
 
 
 def _reachable(name):

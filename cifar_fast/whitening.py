@@ -60,9 +60,11 @@ def fitted(images, statistics):
     Args:
       images: uint8 [N, H, W, C]. statistics: a `batch.Statistics`, which standardizes them.
     Raises:
-      UserError: the images are smaller than a patch, or larger than `PIXELS`.
+      UserError: the images are smaller than a patch, larger than `PIXELS`, or all of one colour.
     """
     check(*images.shape[1:3])
+    if (images[:IMAGES] == images[0, 0, 0]).all():
+        raise UserError("--whitening: the training images are all of one colour; leave it out")
     return kernel(covariance(images[:IMAGES], statistics, SIDE), SIDE, EPSILON)
 
 

@@ -74,6 +74,16 @@ def test_archives_that_would_take_long_are_refused_early(tmp_path):
     assert time.process_time() - began < 5
 
 
+def test_what_follows_an_archive_is_not_read_for_its_checksum(tmp_path):
+    path = tmp_path / "cifar.tar.gz"
+    path.write_bytes(packed(content("cifar10", "python")[0]))
+    with path.open("r+b") as file:
+        file.truncate(1 << 36)  # 64 GiB, none of them on the disk
+    began = time.process_time()
+    sources.load("cifar10", path)
+    assert time.process_time() - began < 5
+
+
 def test_headers_of_odd_sizes(tmp_path):
     def header(*arguments):
         return member(*arguments).tobuf(tarfile.GNU_FORMAT)

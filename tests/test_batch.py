@@ -21,8 +21,11 @@ def test_statistics_are_exact(kind, axes):
     np.testing.assert_allclose(standardized.std(axes), 1, atol=1e-4)
 
 
-def test_constant_images_do_not_divide_by_zero():
-    assert np.isfinite(Statistics.of(np.zeros((2, 4, 4, 3), np.uint8), "channel")(np.zeros((1, 4, 4, 3)))).all()
+def test_a_constant_channel_neither_divides_by_zero_nor_makes_fills_huge():
+    opaque = np.concatenate([tiny.data().train_images, np.full((80, 32, 32, 1), 255, np.uint8)], 3)
+    statistics = Statistics.of(opaque, "channel")
+    assert (statistics(opaque)[..., 3].numpy() == 0).all()
+    np.testing.assert_allclose(statistics(np.zeros((1, 4, 4, 4)))[..., 3], -1)
 
 
 RECIPES = {

@@ -65,3 +65,7 @@ def test_what_is_wrong_is_named():
     with pytest.raises(ValueError, match="uint8"):
         mixing.mixup(tf.zeros([2, 4, 4, 1], tf.uint8), SEED, IDS[:2])
     assert mixing.cutmix(tf.zeros([2, 4, 4, 1], tf.uint8), SEED, IDS[:2])[0].dtype == tf.uint8
+
+
+def test_a_tiny_alpha_mixes_nothing():
+    assert set(mixing.beta(SEED, IDS, 1e-17).numpy()) <= {0.0, 1.0}

@@ -44,6 +44,14 @@ def test_labels_and_keys_of_odd_kinds(tmp_path):
         refused(tmp_path, "batches.meta")
 
 
+def test_no_more_names_are_split_than_there_are_classes(tmp_path):
+    files, *_ = content("cifar10", "binary")
+    write_folder(tmp_path, files | {"batches.meta.txt": b"ab " * 40_000_000})
+    began = time.process_time()
+    refused(tmp_path, "batches.meta.txt")
+    assert time.process_time() - began < 3
+
+
 def test_class_names_are_made_fit_for_a_line(tmp_path):
     files, *_ = content("cifar10", "python")
     names = [b"\x1b[31m\n", "\ud800", *"abcdefgh"]

@@ -57,6 +57,13 @@ def test_the_sheet_shows_the_pixels_themselves(tmp_path, channels):
     assert all(has(picture, colour) for colour in ("#3c3c3c", "#000000", "#787878", "#ffffff"))
 
 
+@pytest.mark.parametrize("shape", [(4000, 4, 1), (4, 4000, 3), (1000, 1000, 3)])
+def test_the_sheet_of_large_images_stays_small(shape, tmp_path):
+    before = np.zeros((12, *shape), np.uint8)
+    report.augmentation_sheet(before, np.stack([before] * 7, 1), tmp_path / "sheet.png")
+    assert imread(tmp_path / "sheet.png")[..., 0].size < 5e6
+
+
 def test_the_sheet_refuses_shapes_that_do_not_fit(tmp_path):
     with pytest.raises(ValueError, match="expected"):
         report.augmentation_sheet(np.zeros((2, 8, 8, 3)), np.zeros((3, 2, 8, 8, 3)), tmp_path / "sheet.png")

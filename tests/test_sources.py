@@ -168,6 +168,19 @@ def test_damaged_tfds_data_give_one_line(tmp_path):
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("content, named", [
+    ((np.zeros((4, 8, 8, 3), np.uint16), [0] * 4), "train images are uint16"),
+    ((np.zeros((4, 48), np.uint8), [0] * 4), "(4, 48)"), ((np.zeros((4, 2, 2, 3), np.uint8), [0] * 4), "4×4"),
+    ((np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 2, 9]), "labels from 0 to 9"),
+    ((np.zeros((0, 8, 8, 3), np.uint8), []), "at least one")])
+def test_what_any_reader_gives_is_checked(content, named):
+    """As a TFDS folder may: it holds what its owner put there."""
+    arrays = content[0], np.array(content[1], np.int64)
+    with pytest.raises(UserError) as caught:
+        sources._dataset("cifar10", (*arrays, *arrays, ["a", "b"]), "mine")
+    assert named in str(caught.value)
+
+
 @pytest.mark.parametrize("name, options", [("mnist", {}), ("synthetic", {"train_examples": 0}),
                                            ("synthetic", {"validation_examples": -1})])
 def test_wrong_arguments(name, options):

@@ -90,3 +90,8 @@ def test_the_kernel_stays_while_the_network_trains():
     optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]), model.trainable_variables)
     assert np.abs(before).max() > 0
     np.testing.assert_array_equal(model.whitening.kernel.numpy(), before)
+
+
+def test_images_of_one_colour_are_refused():
+    with pytest.raises(UserError, match="--whitening: .* one colour"):
+        whitening.fitted(np.full((20, 8, 8, 3), [7, 8, 9], np.uint8), STATISTICS)
