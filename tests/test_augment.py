@@ -255,3 +255,16 @@ def test_wrong_images_are_named(images, part):
     with pytest.raises(ValueError, match="images of") as error:
         Affine()(images, (0, 0))
     assert part in str(error.value)
+
+
+def test_floats_are_sampled_as_bytes_are():
+    images = np.random.default_rng(0).integers(0, 256, (8, 9, 12, 3), dtype=np.uint8)
+    affine = Affine(rotation_range=40, zoom_range=0.3)
+    np.testing.assert_allclose(affine(images.astype(np.float32), (0, 1)), affine(images, (0, 1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("shift", [-8.0, -16.0, 8.0])
+def test_wrap_at_whole_laps(shift):
+    image = np.random.default_rng(0).uniform(0, 255, (9, 9, 1)).astype(np.float32)
+    moved = Affine(fill_mode="wrap").transform(image[None], Parameters(ty=np.float32([shift])))[0]
+    np.testing.assert_allclose(moved, reference.apply_transform(image, {"ty": shift}, "wrap", 0), atol=1e-3)

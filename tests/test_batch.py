@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from cifar_fast import crops, mixing
+from cifar_fast import batch, crops, mixing
 from cifar_fast.augment import Affine
 from cifar_fast.batch import CROPS, FLIP, MIXING, Preparation, Statistics
 from cifar_fast.resize import resized
@@ -96,3 +96,9 @@ def test_mixing_says_whose_label_counts_how_much(kind):
         share = mixed.shares.numpy()[:, None, None, None]
         expected = share * plain.images + (1 - share) * plain.images.numpy()[[1, 0, 3, 2]]
         np.testing.assert_allclose(mixed.images, expected, atol=1e-5)
+
+
+def test_statistics_are_counted_over_all_parts(monkeypatch):
+    monkeypatch.setattr(batch, "COUNTED", 30)
+    images = tiny.data().train_images
+    np.testing.assert_allclose(Statistics.of(images, "channel").mean, images.mean((0, 1, 2)), rtol=1e-6)

@@ -16,6 +16,7 @@ def tf_config(cluster, kind="worker", index=0):
 def test_tf_config_names_the_workers():
     assert find_cluster({}) is find_cluster({"SLURM_STEP_NUM_TASKS": ""}) is None
     assert find_cluster(tf_config(TWO, index=1)) == Cluster(("a:1", "b:2"), 1, "TF_CONFIG")
+    assert find_cluster(tf_config({"worker": ["[::1]:5", "b:2"]})).addresses == ("[::1]:5", "b:2")
     with_chief = {"chief": ["c:9"]} | TWO
     assert find_cluster(tf_config(with_chief, "chief")).index == 0
     assert find_cluster(tf_config(with_chief, "worker", 1)) == Cluster(("c:9", "a:1", "b:2"), 2, "TF_CONFIG")

@@ -83,3 +83,11 @@ def test_same_bits_compiled_in_any_order_and_batch(function):
     np.testing.assert_array_equal(compiled(function)(tf.constant(images[some]), seed, IDS[some]), eager[some])
     other = function(tf.constant(images), tf.constant([3, 5]), IDS).numpy()
     assert (other != eager).any()
+
+
+def test_cutout_does_not_follow_the_crop():
+    ids = np.arange(2000, dtype=np.int32)
+    rows = np.broadcast_to(np.arange(1, 9)[:, None, None], (2000, 8, 8, 1)).astype(np.float32)
+    shift = crops.pad_crop(rows, SEED, ids, 3)[:, 4, 4, 0]
+    place = (crops.cutout(tf.ones_like(rows), SEED, ids, 3).numpy()[..., 0] == 0).any(2).argmax(1)
+    assert abs(np.corrcoef(shift, place)[0, 1]) < 0.1

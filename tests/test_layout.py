@@ -33,6 +33,7 @@ def test_layouts(changes, gpus, variables, expected):
     (dict(batch_size=15), 2, {}, "--batch_size=15: 2 replicas need a multiple of 2; take 14 or 16"),
     (dict(batch_size=1), 2, {}, "take 2$"),
     (dict(batch_size=18, cutmix=1.0), 2, {}, "a multiple of 4; take 16 or 20"),
+    (dict(batch_size=18, mixup=1.0), 2, {}, "a multiple of 4; take 16 or 20"),
     (dict(sync_batch_norm=True, xla="on"), 2, {}, "--sync_batch_norm --xla=on")])
 def test_what_does_not_fit_gets_one_line(changes, gpus, variables, message):
     with pytest.raises(UserError, match=message) as error:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from cifar_fast import mixing
 
-SEED, IDS = tf.constant([1, 2]), np.arange(400, dtype=np.int32)
+SEED, IDS = (1, 2), np.arange(400, dtype=np.int32)
 IMAGES = np.random.default_rng(0).uniform(1, 2, (400, 6, 8, 3)).astype(np.float32)
 
 
@@ -69,3 +69,18 @@ def test_what_is_wrong_is_named():
 
 def test_a_tiny_alpha_mixes_nothing():
     assert set(mixing.beta(SEED, IDS, 1e-17).numpy()) <= {0.0, 1.0}
+
+
+def test_cutmix_boxes_have_the_side_of_their_share_and_a_place_of_their_own():
+    ids = np.arange(2000, dtype=np.int32)
+    images = np.broadcast_to((ids % 2)[:, None, None, None], (2000, 32, 32, 1)).astype(np.float32)
+    pasted = (mixing.cutmix(tf.constant(images), SEED, ids, 0.4)[0].numpy() != images)[..., 0]
+    side = np.floor(32 * np.sqrt(1 - mixing.beta(SEED, ids, 0.4).numpy()))
+    rows, columns = pasted.any(2), pasted.any(1)
+    inside = [span.any(1) & ~span[:, 0] & ~span[:, -1] for span in (rows, columns)]  # cut off by no border
+    for span, whole, profile in ((rows, inside[0], pasted.mean((0, 2))), (columns, inside[1], pasted.mean((0, 1)))):
+        np.testing.assert_array_equal(span[whole].sum(1), side[whole])
+        assert abs(profile[:16].mean() - profile[16:].mean()) < 0.03
+    both = inside[0] & inside[1]
+    centres = [(span[both] * np.arange(32)).sum(1) / span[both].sum(1) for span in (rows, columns)]
+    assert abs(np.corrcoef(*centres)[0, 1]) < 0.15

@@ -49,3 +49,9 @@ def test_npz_files_that_would_take_long_or_much_are_refused(tmp_path, monkeypatc
     monkeypatch.setattr(npz, "ALL_BYTES", 1000)
     np.savez(path, x_train=np.zeros(300), y_train=np.zeros(1), x_test=np.zeros(300), y_test=np.zeros(1))
     refused(path, "MiB are read")
+
+
+def test_fortran_order_is_read(tmp_path):
+    images, labels = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8), np.arange(6)
+    np.savez(tmp_path / "a.npz", x_train=np.asfortranarray(images), y_train=labels, x_test=images, y_test=labels)
+    np.testing.assert_array_equal(npz.read(tmp_path / "a.npz")[0], images)

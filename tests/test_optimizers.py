@@ -72,3 +72,12 @@ def test_the_users_keras_json_does_not_change_the_rate(name):
         assert optimizers.build(tiny.config(optimizer=name)).learning_rate.dtype == "float32"
     finally:
         keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_convolutions_decay_as_kernels(name):
+    kernel = keras.Variable(np.ones((3, 3, 2, 2), np.float32))
+    optimizer = optimizers.build(tiny.config(optimizer=name, learning_rate=0.5, weight_decay=0.1, vector_decay=0.02))
+    optimizer.build([kernel])
+    optimizer.apply([tf.zeros(kernel.shape)], [kernel])
+    np.testing.assert_allclose(kernel, 0.95, rtol=1e-6)

@@ -38,3 +38,7 @@ def test_other_texts_are_refused(text):
 def test_an_epoch_smaller_than_a_batch_is_refused():
     with pytest.raises(UserError, match="only 50 training images in an epoch"):
         plan.epochs(Config(epochs=4, prune=0.5, batch_size=60), 100)
+
+
+def test_no_epoch_of_another_seed_has_the_same_order():
+    assert not np.array_equal(plan.permutation(0, 1, 100), plan.permutation(1, 0, 100))

@@ -19,7 +19,9 @@ def test_the_expectation_over_epochs_is_the_whole_set():
     np.testing.assert_allclose(np.mean(sums), LOSSES.sum(), rtol=0.01)
 
 
-def test_draws_are_of_seed_and_epoch():
-    one, same, other = (pruning.weights(LOSSES, 0.3, 0.7, 1, epoch) for epoch in (2, 2, 3))
+def test_draws_are_of_seed_and_epoch_and_not_those_of_the_order():
+    one, same, *others = (pruning.weights(LOSSES, 0.3, 0.7, *place) for place in ((1, 2), (1, 2), (1, 3), (3, 2)))
     np.testing.assert_array_equal(one, same)
-    assert (one != other).any()
+    assert all((one != other).any() for other in others)
+    order = np.random.default_rng([1, 2]).permutation(np.argsort(LOSSES)[:700])[:300]
+    assert set(np.flatnonzero(one == 0)) != set(order)

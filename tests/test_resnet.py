@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_fast import resnet
+from cifar_fast import layers, resnet
 from cifar_fast.layers import BatchNormalization, StochasticDepth
 
 
@@ -151,3 +151,15 @@ def test_all_normalizations_have_the_momentum_asked_for():
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, BatchNormalization)]
     assert len(layers) == 7 and {layer.momentum for layer in layers} == {0.6}
     assert resnet.build(10, (8, 8, 3), units=3, filters=4).norm.momentum == keras.layers.BatchNormalization().momentum
+
+
+def test_every_dropout_and_depth_has_a_seed_of_its_own(monkeypatch):
+    model, seeds = resnet.build(10, (8, 8, 3), units=6, filters=4, stochastic_depth=0.3), {}
+
+    def call(layer, inputs, seed=None, training=False):
+        seeds[id(layer)] = tuple(seed.numpy())
+        return inputs
+
+    monkeypatch.setattr(layers.Dropout, "call", call)
+    model(tf.zeros([2, 8, 8, 3]), seed=tf.constant([0, 7]), training=True)
+    assert len(seeds) == 12 == len(set(seeds.values()))

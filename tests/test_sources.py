@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import tiny
 from files_of_cifar import FORMS, content, packed, write_folder
 
 from cifar_fast import archive, sources
@@ -90,7 +91,9 @@ def test_a_prepared_tfds_folder(tmp_path, monkeypatch):
     assert f"TFDS cifar10/{builder.version}" in sources.load("cifar10", str(before.parent)).origin
     assert len(data.train_images) == 30 and len(data.test_images) == 6
     # TFDS shuffles what it writes, so compare as sets.
-    assert {i.tobytes() for i in data.train_images} == {i.tobytes() for i in np.concatenate(pixels[:-1])}
+    found, expected = ({(image.tobytes(), int(label)) for image, label in zip(*arrays, strict=True)} for arrays in (
+        (data.train_images, data.train_labels), (np.concatenate(pixels[:-1]), np.concatenate(labels[:-1]))))
+    assert found == expected
 
 
 def test_validation_takes_the_last_training_images(tmp_path):
@@ -100,6 +103,8 @@ def test_validation_takes_the_last_training_images(tmp_path):
     images = np.concatenate(pixels[:-1])
     np.testing.assert_array_equal(data.train_images, images[:10])
     np.testing.assert_array_equal(data.test_images, images[15:18])
+    np.testing.assert_array_equal(data.train_labels, np.concatenate(labels[:-1])[:10])
+    np.testing.assert_array_equal(data.test_labels, np.concatenate(labels[:-1])[15:18])
     assert "held out" in data.origin
 
 
@@ -199,3 +204,9 @@ def test_real_data(dataset):
     assert set(np.bincount(data.train_labels)) == {50_000 // classes}
     mean = {"cifar10": (0.4914, 0.4822, 0.4465), "cifar100": (0.5071, 0.4865, 0.4409)}[dataset]
     np.testing.assert_allclose(data.train_images.mean((0, 1, 2)) / 255, mean, atol=1e-4)
+
+
+def test_other_labels_have_another_digest():
+    one, other = tiny.data(), tiny.data()
+    other.test_labels[5] = (other.test_labels[5] + 1) % 10
+    assert one.digest() != other.digest()

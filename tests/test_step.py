@@ -90,7 +90,7 @@ def test_an_overflow_skips_the_update_and_halves_the_scale():
 def test_the_loss_of_mixed_smoothed_and_weighted_labels():
     ours = tiny.make_trainer(dropout=0.0, l2=1e-3, label_smoothing=0.2)
     labels, others = np.arange(16, dtype=np.int32) % 10, np.arange(3, 19, dtype=np.int32) % 10
-    shares, weights = np.linspace(0, 1, 16, dtype=np.float32), np.linspace(0, 2, 16, dtype=np.float32)
+    shares, weights = np.linspace(0, 1, 16, dtype=np.float32), np.linspace(0, 3, 16, dtype=np.float32)
     images = tf.random.stateless_normal([16, 32, 32, 3], [0, 1])
     batch = Batch(images, *map(tf.constant, (labels, others, shares)))
     loss, losses, logits = ours.engine.loss(batch, tf.constant(0), tf.constant(weights))
@@ -136,3 +136,31 @@ def test_adam_step_equals_kerass_own():
     np.testing.assert_allclose(totals[0] / 16, loss, rtol=1e-5)
     for variable, value in zip(model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("on, name", [(0, "step"), (2, "_step")])
+def test_steps_are_counted_through_the_epochs(on, name, monkeypatch):
+    ours = tiny.make_trainer(on=on)
+    monkeypatch.setattr(ours.engine, name, lambda drawn, epoch, step, rate, size: (
+        tf.cast(tf.stack([step, 0, 0]), tf.float32)))
+    assert ours.train(ours.batches(1), 1, 2, 2, np.zeros(3, np.float32))[0] == 7 + 8
+
+
+def test_totals_count_top_1_and_top_5():
+    engine = tiny.make_trainer(dropout=0.0).engine
+    images, labels = tf.random.stateless_normal([16, 32, 32, 3], [0, 1]), tf.range(16) % 10
+    logits = engine.loss(Batch(images, labels), tf.constant(0))[2].numpy()
+    place = (np.argsort(-logits, 1) == labels.numpy()[:, None]).argmax(1)
+    totals = engine.gradients(Batch(images, labels), None, tf.constant(0))[1]
+    np.testing.assert_array_equal(totals[1:], [(place < 1).sum(), (place < 5).sum()])
+
+
+def test_losses_are_noted_at_their_examples_and_sample_weights_count(monkeypatch):
+    engine = tiny.make_trainer(prune=0.4, l2=0.0).engine
+    engine.after_update(tf.constant([7, 3]), tf.constant([1.0, 2.0]), tf.constant(0))
+    assert engine.losses.numpy()[[7, 3]].tolist() == [1, 2]
+    batch = Batch(tf.random.stateless_normal([16, 32, 32, 3], [0, 1]), tf.range(16) % 10)
+    assert all(np.abs(g).max() == 0 for g in engine.gradients(batch, tf.zeros([16]), tf.constant(0))[0])
+    engine.sample_weights.assign(np.arange(80))
+    monkeypatch.setattr(engine.prepare, "gathered", lambda *_: batch)
+    np.testing.assert_array_equal(engine.prepared(tf.constant([7, 3]), 0, None)[2], [7, 3])

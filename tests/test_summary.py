@@ -24,3 +24,8 @@ def test_the_clock_counts_training_and_the_last_evaluation_alone():
 @pytest.mark.parametrize("target, seconds", [(0.3, 12), (0.5, 33), (0.7, None)])
 def test_seconds_to_the_target(target, seconds):
     assert summarize(Config(target_accuracy=target), METRICS, RESULT, 5.0)["seconds_to_target"] == seconds
+
+
+def test_seconds_per_epoch_is_the_median():
+    lines = [{"seconds": s, "compile_seconds": 0, "images_per_second": 1, "pflop": 1} for s in (10.0, 20.0, 60.0)]
+    assert summarize(Config(), lines, Evaluation(1.0, 0.6, 0.9, None), 5.0)["seconds_per_epoch"] == 20

@@ -54,3 +54,24 @@ def test_images_that_were_never_trained_on_are_not_easy():
     unseen = plan.permutation(0, 0, 80)[60:]
     weights = ours.engine.sample_weights.numpy()
     assert (weights[unseen] == 1).all() and (weights == 0).sum() == 32
+
+
+def test_the_seed_reaches_data_order_pixels_dropout_and_pruning():
+    one, other = (tiny.make_trainer(seed=seed, prune=0.4, prune_first=1, prune_last=0) for seed in (0, 1))
+    assert not np.array_equal(next(one.batches(0)), next(other.batches(0)))
+    moved = [ours.engine.prepare.augment(one.data.train_images[:4], np.arange(4), 0) for ours in (one, other)]
+    assert np.abs(moved[0] - moved[1]).max() > 1
+    assert one.engine.seed != other.engine.seed
+    for ours in (one, other):
+        ours.engine.losses.assign(np.arange(80))
+        ours.batches(1)
+    assert (one.engine.sample_weights.numpy() != other.engine.sample_weights.numpy()).any()
+    assert trainer.load_data(tiny.config(seed=0)).digest() != trainer.load_data(tiny.config(seed=1)).digest()
+
+
+def test_flags_reach_the_average_the_statistics_the_evaluator_and_the_whitening():
+    ours = tiny.make_trainer(average="lookahead", average_every=3, average_decay=0.7, standardize="scalar", l2=0.5)
+    average = ours.engine.average
+    assert (average._kind, average._every, average._decay, average._steps) == ("lookahead", 3, 0.7, 10)
+    assert ours.engine.prepare.statistics.mean.shape == (1,) and ours.evaluate.l2 == 0.5
+    assert np.abs(tiny.make_trainer(whitening=True).model.whitening.kernel).max() > 0

@@ -95,3 +95,18 @@ def test_the_kernel_stays_while_the_network_trains():
 def test_images_of_one_colour_are_refused():
     with pytest.raises(UserError, match="--whitening: .* one colour"):
         whitening.fitted(np.full((20, 8, 8, 3), [7, 8, 9], np.uint8), STATISTICS)
+
+
+def test_it_is_fitted_to_the_first_images(monkeypatch):
+    assert (whitening.SIDE, whitening.EPSILON, whitening.IMAGES) == (7, 0.1, 5000)  # as docs/recipes.md has them
+    monkeypatch.setattr(whitening, "IMAGES", 40)
+    np.testing.assert_array_equal(whitening.fitted(IMAGES, STATISTICS), whitening.fitted(IMAGES[:40], STATISTICS))
+
+
+def test_images_are_reflected_outside():
+    images = np.random.default_rng(0).normal(size=(2, 9, 9, 3)).astype(np.float32)
+    layer = whitening.Whitening()
+    layer.build(images.shape)
+    layer.kernel.assign(np.random.default_rng(1).normal(size=(7, 7, 3, 3)))
+    wide = np.pad(images, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
+    np.testing.assert_allclose(layer(images), layer(wide)[:, 3:-3, 3:-3], atol=1e-4)

@@ -147,3 +147,12 @@ def test_summary_and_environment(workdir):
     workdir.write_environment({"versions": {}})
     assert json.loads((workdir.path / "summary.json").read_text()) == {"test_accuracy": 0.5}
     assert json.loads((workdir.path / "environment.json").read_text()) == {"versions": {}}
+
+
+def test_a_summary_alone_tells_of_a_run_and_empty_metrics_do_not(workdir):
+    workdir.write_metrics([])
+    workdir.check_that_nothing_is_lost()
+    workdir.metrics.unlink()
+    workdir.write_summary({})
+    with pytest.raises(UserError, match="summary.json tells of a run"):
+        workdir.check_that_nothing_is_lost()

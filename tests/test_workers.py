@@ -18,7 +18,8 @@ from cifar_fast.cluster import Cluster
 from cifar_fast.errors import UserError
 
 # A step a call, so that there is time to stop a run that lasts a second; nothing turned, which compiles for seconds.
-TRAIN = ["train", *FLAGS, "--precision=float32", "--steps_per_call=1", "--rotation_range=0"]
+TRAIN = ["train", *FLAGS, "--precision=float32", "--steps_per_call=1", "--rotation_range=0", "--prune=0.3",
+         "--prune_first=1", "--prune_last=0"]
 def roll_call(count, configs, present=None, devices=(("/CPU:0",),) * 3):
     """Each worker's answer, None where all is well; `present` are those that come."""
     addresses, answers = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(count)), {}
@@ -101,7 +102,8 @@ def test_a_worker_whose_port_is_taken_says_so():
 
 def test_a_lost_worker_is_named():
     cluster = Cluster(("a:1", "b:2"), 0, "a test")
-    error = tf.errors.UnavailableError(None, None, "from remote target /job:worker/replica:0/task:1 while")
+    error = tf.errors.UnavailableError(None, None, "at /job:worker/replica:0/task:0: from remote target "
+                                       "/job:worker/replica:0/task:1 while")
     assert "worker 1 (b:2) is gone" in str(workers.lost(cluster, error))
     assert "from remote target" in str(workers.lost(cluster, error))
 
