@@ -26,6 +26,10 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 
 
 def pytest_collection_modifyitems(items):
-    """The modules with long tests first, so that no core is left with one at the end."""
-    long = ("test_faults", "test_workers", "test_train", "test_parallel")
-    items.sort(key=lambda item: item.module.__name__ not in long)
+    """The modules with long tests where two workers of pytest's begin, at the start and in the middle, so that no core
+    is left with one at the end."""
+    starts = ("test_workers", "test_parallel"), ("test_faults", "test_train")
+    first, second = ([i for name in names for i in items if i.module.__name__ == name] for names in starts)
+    rest = [item for item in items if item not in first and item not in second]
+    middle = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *rest[:middle], *second, *rest[middle:]]

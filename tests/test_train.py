@@ -204,25 +204,19 @@ def test_a_signal_that_another_worker_caught_is_not_this_ones_first(tmp_path, mo
     assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
 
 
-def test_a_target_stops_the_run(tmp_path, few_images, capsys):
+def test_a_target_stops_the_run_and_a_lost_best_is_replaced(tmp_path, few_images, capsys):
     config = tiny.config(workdir=str(tmp_path), epochs=5, target_accuracy=0.01)
     for finished in (False, True):
         train.run(config)
+        assert train.evaluate_saved(config, "best")["weights_sha256"] == result(tmp_path)[0]
+        (tmp_path / "checkpoints/best.ckpt").unlink()
+        with pytest.raises(UserError, match="--which=last"):
+            train.evaluate_saved(config, "best")
         summary = json.loads((tmp_path / "summary.json").read_text())
         assert summary["epochs"] == 1 and summary["seconds_to_target"] > 0
         output = capsys.readouterr().out
         assert "--target_accuracy=0.01 is reached after epoch 1" in output
         assert ("trained to its end" in output) == finished
-
-
-def test_a_finished_run_that_lost_its_best_takes_the_last_for_it(tmp_path, few_images):
-    config = tiny.config(workdir=str(tmp_path), epochs=1)
-    train.run(config)
-    (tmp_path / "checkpoints/best.ckpt").unlink()
-    with pytest.raises(UserError, match="--which=last"):
-        train.evaluate_saved(config, "best")
-    train.run(config)
-    assert train.evaluate_saved(config, "best")["weights_sha256"] == result(tmp_path)[0]
 
 
 def test_a_run_with_other_flags_is_refused_by_name(uninterrupted):
