@@ -19,7 +19,7 @@ from cifar_fast.progress import Progress
 from cifar_fast.summary import summarize
 
 COUNTERS = ("epoch", "step", "best", "wall_before")  # saved beside the variables
-VARIABLES = ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS")  # the user's own, that decide what is computed by
+VARIABLES = ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS")  # they choose the instructions, and what is compiled
 SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at signals, checkpoints and progress
 
 

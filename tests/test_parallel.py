@@ -27,9 +27,9 @@ def calm():
 
 
 def test_losses_are_those_of_one_device(calm):
-    alone = tiny.losses(calm[0], 20)
+    alone = tiny.losses(calm[0], 10)
     for count in (1, 2):
-        np.testing.assert_allclose(tiny.losses(calm[count], 20), alone, atol=1e-4)
+        np.testing.assert_allclose(tiny.losses(calm[count], 10), alone, atol=1e-4)
         np.testing.assert_allclose(calm[count].engines[-1].losses, calm[0].engine.losses, atol=1e-3)
 
 
@@ -44,13 +44,13 @@ def test_going_on_with_other_replicas_changes_nothing_but_rounding(calm):
 
 def test_compiled_replicas_give_the_same_losses():
     settings = CALM | dict(sync_batch_norm=False)
-    plain, compiled = (tiny.losses(tiny.make_trainer(on=2, xla=xla, **settings), 8) for xla in ("off", "on"))
+    plain, compiled = (tiny.losses(tiny.make_trainer(on=2, xla=xla, **settings), 4) for xla in ("off", "on"))
     np.testing.assert_allclose(compiled, plain, atol=1e-4)
 
 
-@pytest.mark.parametrize("count, kind", [(2, "stream"), (4, "resident")])
-def test_replicas_augment_as_one_device_does(count, kind):
-    one, many = tiny.make_trainer(input=kind, cutmix=1.0), tiny.make_trainer(on=count, input=kind, cutmix=1.0)
+@pytest.mark.parametrize("kind", ["stream", "resident"])
+def test_replicas_augment_as_one_device_does(kind):
+    one, many = tiny.make_trainer(input=kind, cutmix=1.0), tiny.make_trainer(on=2, input=kind, cutmix=1.0)
     for epoch, start in ((0, 0), (1, 3)):  # the second as after going on from a checkpoint
         _, whole, _ = one.engine.prepared(next(one.batches(epoch, start)), tf.constant(epoch), None)
         batch = next(many.batches(epoch, start))
@@ -71,7 +71,7 @@ def test_replicas_hold_the_same_bits_after_steps():
 def test_a_sum_in_bfloat16_is_near_one_in_float32_and_the_same_everywhere():
     exact, rounded = (tiny.make_trainer(on=2, input="stream", precision="bfloat16", reduce_in=kind, dropout=0.0)
                       for kind in ("float32", "compute"))
-    expected, found = tiny.losses(exact, 10), tiny.losses(rounded, 10)
+    expected, found = tiny.losses(exact, 4), tiny.losses(rounded, 4)
     np.testing.assert_allclose(found, expected, rtol=0.02)
     assert not np.array_equal(found, expected)
     assert tiny.same(*(state(engine) for engine in rounded.engines))

@@ -46,7 +46,7 @@ def test_xla_gives_the_same_losses():
     # At a small rate: training is chaotic, and a rounding of 1e-7 grows threefold a step at ten times this rate.
     # Adam would amplify it at once, since it divides gradients that are mere rounding by their size.
     changes = dict(dropout=0.1, epochs=4, optimizer="sgd", learning_rate=3e-4)
-    plain, compiled = (tiny.losses(tiny.make_trainer(xla=xla, **changes), 20) for xla in ("off", "on"))
+    plain, compiled = (tiny.losses(tiny.make_trainer(xla=xla, **changes), 8) for xla in ("off", "on"))
     np.testing.assert_allclose(compiled, plain, atol=1e-4)
 
 

@@ -133,11 +133,11 @@ PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, 
              vertical_flip=False, epochs=4, steps_per_call=1, checkpoint_every=0.0)
 TRICKS = {
     "lookahead": PLAIN | dict(
-        optimizer="muon", learning_rate=0.1, schedule="one_cycle", image_sizes="16x2,32x2", average="lookahead",
+        optimizer="muon", learning_rate=0.1, schedule="one_cycle", image_sizes="8x2,16x2", average="lookahead",
         average_every=2, prune=0.4, prune_first=1, crop_padding=2, alternating_flip=True, cutout=8, mixup=0.3,
         stochastic_depth=0.2, blur=True, final_activation=True, label_smoothing=0.1, tta="mirror"),
     "ema": PLAIN | dict(
-        optimizer="sgd", weight_decay=0.01, crop_size=24, cutmix=1.0, average="ema", whitening=True, tta="translate",
+        optimizer="sgd", weight_decay=0.01, crop_size=16, cutmix=1.0, average="ema", whitening=True, tta="translate",
         norm_momentum=0.9),
 }
 
