@@ -7,7 +7,6 @@ point is a process of its own (see `turns`), and they take turns. Without GPUs t
 share this machine's cores: what is measured then is the overhead of replicas, not a gain, and "efficiency" is one
 device's time for the same images over theirs. On GPUs it is the rate over that of so many single ones.
 """
-
 from absl import app, flags
 
 from benchmarks import harness

@@ -85,8 +85,7 @@ def save_best(folder, arrays, meta):
 def latest(folder):
     """The `Found`, or None if there is no checkpoint at all.
 
-    Raises CheckpointError if there are some and all are damaged:
-    starting over would throw a run away without a word.
+    Raises CheckpointError if there are some and all are damaged: starting over would throw a run away without a word.
     """
     damaged = []
     for path in reversed(_steps(folder)):

@@ -27,6 +27,10 @@ class Runtime:
         """How many processes train together."""
         return self.replicas.workers if self.replicas else 1
 
+    def reduced_in(self, asked):
+        """The dtype in which gradients are summed; asked: --reduce_in."""
+        return self.precision if asked == "compute" else "float32"
+
     def banner(self):
         width = max(map(len, self.reasons))
         return "\n".join(f"{name:<{width}}  {reason}" for name, reason in self.reasons.items())
@@ -70,8 +74,8 @@ def decide(config):
         count, cluster = chosen.replica_count, chosen.cluster
         reasons["replicas"] = f"{count}, each {config.batch_size // count} of a batch of {config.batch_size}" + (
             f"; worker {cluster.index} of {len(cluster.addresses)}, {len(chosen.devices)} here" if cluster else "")
-        precision = runtime.precision if config.reduce_in == "compute" else "float32"
-        reasons["all-reduce"] = f"{reduced_by(chosen.devices[0])}, one of all gradients a step, in {precision}"
+        dtype = runtime.reduced_in(config.reduce_in)
+        reasons["all-reduce"] = f"{reduced_by(chosen.devices[0])}, one of all gradients a step, in {dtype}"
         statistics = "of all replicas" if synced else "of each replica's share"
         reasons["normalization"] = f"batch statistics {statistics}"
     reasons |= runtime.reasons

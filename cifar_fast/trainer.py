@@ -39,8 +39,8 @@ class Trainer:
             self.engines = [
                 self._build_engine(dataclasses.replace(runtime, device=device), statistics, kernel, replicas.first + i,
                                    replicas.count) for i, device in enumerate(replicas.devices)]
-            reduce_in = runtime.precision if config.reduce_in == "compute" else "float32"
-            self.engine = ParallelEngine(replicas, self.engines, config.batch_size, reduce_in)
+            self.engine = ParallelEngine(replicas, self.engines, config.batch_size,
+                                         runtime.reduced_in(config.reduce_in))
         self.model = self.engines[0].model
         self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
 
