@@ -19,6 +19,7 @@ from cifar_fast.errors import UserError
 COMMANDS = {
     "train": "train a network, or go on with the unfinished run in --workdir",
     "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir; prints a line of JSON",
+    "export": "write the best (or --which=last) checkpoint of --workdir there as a SavedModel: pixels to probabilities",
     "devices": "say which hardware, precision, XLA and threads would be used, and why",
     "augment": "draw a sheet of training images before and after augmentation into --out",
     "launch": "train in several processes of this machine: cifar_fast launch --workers=2 -- train --flag=value ...",
@@ -33,10 +34,11 @@ HELP = {"--help", "-h", "--helpfull"}
 LAUNCH = ("launch: expected the workers' command after two dashes: cifar_fast launch --workers=2 -- train "
           "--flag=value ...")
 OVERRIDES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
-EVALUATED = {"workdir": ("the run to evaluate", Config.workdir),  # in place of train's help and default
-             "data_dir": ("folder or archive with the data, where they are now", "the run's")}
+OF_RUN = {"workdir": ("the run", Config.workdir),  # in place of train's help and default
+          "data_dir": ("folder or archive with the data, where they are now", "the run's")}
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
-        "augment": (*FLAGFILES, *FIELDS, "out"), "launch": ("workers",), "recipes": (),
+        "export": ("flagfile", "workdir", "data_dir", "which"), "augment": (*FLAGFILES, *FIELDS, "out"),
+        "launch": ("workers",), "recipes": (),
         "devices": (*FLAGFILES, "precision", "xla", "strategy", "num_devices", "logical_cpus", "batch_size",
                     "sync_batch_norm", "reduce_in", "mixup", "cutmix")}
 
@@ -48,7 +50,8 @@ def main(argv):
         command, values = parse(own)
         if command == "launch":
             return _launch(values, inner)
-        run = {"train": _train, "evaluate": _evaluate, "devices": _devices, "augment": _augment, "recipes": _recipes}
+        run = {"train": _train, "evaluate": _evaluate, "export": _export, "devices": _devices, "augment": _augment,
+               "recipes": _recipes}
         return run[command](values) or 0
     except UserError as error:
         print(f"cifar_fast: {error}", file=sys.stderr)
@@ -167,14 +170,25 @@ def _train(values):
 
 
 def _evaluate(values):
-    from cifar_fast.workdir import Workdir
-    saved, workdir = define(), values["workdir"].value
-    _assign(saved, Workdir(workdir).read_config(), f"that stands in the config.flags of --workdir={workdir}")
-    overrides = {n: values[n].value for n in OVERRIDES if values[n].present} | {"workdir": workdir}
+    config = _config_of_run(values)
     _start_tensorflow()
-    from cifar_fast import train
-    result = train.evaluate_saved(config_of(saved, **overrides), values["which"].value)
-    print(json.dumps(result))
+    from cifar_fast import saved
+    print(json.dumps(saved.evaluate(config, values["which"].value)))
+
+
+def _export(values):
+    config = _config_of_run(values)
+    _start_tensorflow()
+    from cifar_fast import saved
+    print(f"wrote {saved.export(config, values['which'].value)}")
+
+
+def _config_of_run(values):
+    """The `Config` of the run in --workdir, but for the flags that are given."""
+    from cifar_fast.workdir import Workdir
+    of_run, workdir = define(), values["workdir"].value
+    _assign(of_run, Workdir(workdir).read_config(), f"that stands in the config.flags of --workdir={workdir}")
+    return config_of(of_run, **{n: values[n].value for n in OVERRIDES if values[n].present} | {"workdir": workdir})
 
 
 def _devices(values):
@@ -242,8 +256,8 @@ def _help(command):
         for field in fields:
             choices = field.metadata["choices"]
             text, default = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else ""), field.default
-            if command == "evaluate":
-                text, default = EVALUATED.get(field.name, (text, "the run's"))
+            if command in ("evaluate", "export"):
+                text, default = OF_RUN.get(field.name, (text, "the run's"))
             lines += _flag_help(field.name, default, text)
     return "\n".join(lines)
 

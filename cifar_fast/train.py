@@ -1,21 +1,18 @@
-"""A training run from its `Config` to its exit code, on one worker or several; and the evaluation of a finished one."""
+"""A training run from its `Config` to its exit code, on one worker or several."""
 import contextlib
 import dataclasses
 import io
 import signal
-import sys
 import tempfile
 import time
 
-import numpy as np
 import tensorflow as tf
 
-from cifar_fast import checkpoint, devices, plan, trainer, workers
+from cifar_fast import devices, plan, trainer, workers
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError, short
 from cifar_fast.run import Run
 from cifar_fast.signals import Signals
-from cifar_fast.vectors import packed, unpacked
 from cifar_fast.workdir import Workdir
 
 
@@ -86,34 +83,3 @@ def _check_shared(data, replicas):
     if differ:
         raise UserError(f"--data_dir: {int(differ)} of {replicas.workers} workers have other data than the chief, or "
                         "in another order; give all the same archive, or a copy of one folder")
-
-
-def evaluate_saved(config, which="best"):
-    """Evaluates a checkpoint of `config.workdir`: "best" or "last". Returns a dict of plain numbers.
-
-    Raises:
-      UserError: no such checkpoint, bad data, or a loss that is not finite.
-    """
-    folder = Workdir(config.workdir).checkpoints
-    arrays, meta, damaged = (
-        (*checkpoint.load_best(folder), []) if which == "best" else checkpoint.load_last(folder))
-    for problem in damaged:
-        print(f"passed over: {problem}", file=sys.stderr)
-    data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
-    if meta.get("data") != data.digest():
-        print(f"other data than those of the run, or in another order: {data.origin}", file=sys.stderr)
-    model = trainer.build_model(config, runtime, data)
-    if "average-000" in arrays:  # then that is what the run evaluated, see averages.Averages
-        average = tf.Variable(packed(model.variables), name="average")
-        checkpoint.restore("average", [average], arrays)
-        for variable, value in zip(model.variables, unpacked(average, model.variables), strict=True):
-            variable.assign(value)
-    else:
-        checkpoint.restore("model", model.variables, arrays)
-    result = trainer.build_evaluator(config, [model], data)(tta=True)
-    if not np.isfinite(result.loss):
-        raise UserError(f"{folder}: the test loss of the {which} checkpoint is not finite in {runtime.precision}; "
-                        "evaluate with --precision=float32")
-    return {"checkpoint": which, "epoch": meta["epoch"], "examples": len(data.test_images), "loss": result.loss,
-            "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta, "tta_accuracy": result.tta_accuracy,
-            "tta_top5": result.tta_top5, "weights_sha256": trainer.weights_sha256(model)}

@@ -165,7 +165,7 @@ def test_evaluate_takes_the_checkpoints_of_the_folder_that_it_reads(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     with Workdir("runs/latest") as workdir:
         workdir.open_config(Config(workdir="where/it/was").flag_lines(), ())
-    monkeypatch.setattr("cifar_fast.train.evaluate_saved", lambda config, which: config.workdir)
+    monkeypatch.setattr("cifar_fast.saved.evaluate", lambda config, which: config.workdir)
     assert cli.main(["cifar_fast", "evaluate"]) == 0
     assert capsys.readouterr().out == '"runs/latest"\n'
 

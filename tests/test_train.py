@@ -13,7 +13,7 @@ import tensorflow as tf
 import tiny
 from command import PATIENCE, Command, run
 
-from cifar_fast import checkpoint, train
+from cifar_fast import checkpoint, saved, train
 from cifar_fast.errors import UserError
 from cifar_fast.run import Run
 
@@ -162,11 +162,11 @@ def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monke
     train.run(config)
     assert result(tmp_path / "cut") == result(tmp_path / "whole")
     summary = json.loads((tmp_path / "cut/summary.json").read_text())
-    evaluated = train.evaluate_saved(config, "last")
+    evaluated = saved.evaluate(config, "last")
     assert (evaluated["weights_sha256"], evaluated["tta_accuracy"]) == (
         summary["weights_sha256"], summary["tta_accuracy"])
     # What each epoch was evaluated by is the average, too.
-    lines, best = result(tmp_path / "cut")[1], train.evaluate_saved(config, "best")
+    lines, best = result(tmp_path / "cut")[1], saved.evaluate(config, "best")
     assert lines[-1]["test_loss"] == pytest.approx(summary["test_loss"], rel=1e-5)
     assert lines[best["epoch"] - 1]["test_loss"] == pytest.approx(best["loss"], rel=1e-5)
 
@@ -175,7 +175,7 @@ def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path
     config = tiny.config(workdir=str(tmp_path))
     train.run(config)
     capsys.readouterr()
-    train.evaluate_saved(config)
+    saved.evaluate(config)
     assert not capsys.readouterr().err
     newest = checkpoint.latest(tmp_path / "checkpoints")[0]
     newest.write_bytes(b"damaged")
@@ -183,7 +183,7 @@ def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path
     with pytest.raises(UserError, match="^--data_dir: drawn: other data than those that the run in .* began with"):
         train.run(config)
     assert f"passed over: {newest}: damaged" in capsys.readouterr().out
-    assert train.evaluate_saved(config, "last")["epoch"] == 1
+    assert saved.evaluate(config, "last")["epoch"] == 1
     passed_over, other = capsys.readouterr().err.splitlines()
     assert passed_over.startswith(f"passed over: {newest}: damaged")
     assert other == "other data than those of the run, or in another order: drawn"
@@ -192,7 +192,7 @@ def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path
     monkeypatch.setattr(train.trainer, "load_data", lambda config: grey)
     for which in ("last", "best"):
         with pytest.raises(UserError, match="the checkpoint has nothing of shape"):
-            train.evaluate_saved(config, which)
+            saved.evaluate(config, which)
 
 
 def test_a_signal_that_another_worker_caught_is_not_this_ones_first(tmp_path, monkeypatch, few_images):
@@ -208,10 +208,10 @@ def test_a_target_stops_the_run_and_a_lost_best_is_replaced(tmp_path, few_images
     config = tiny.config(workdir=str(tmp_path), epochs=5, target_accuracy=0.01)
     for finished in (False, True):
         train.run(config)
-        assert train.evaluate_saved(config, "best")["weights_sha256"] == result(tmp_path)[0]
+        assert saved.evaluate(config, "best")["weights_sha256"] == result(tmp_path)[0]
         (tmp_path / "checkpoints/best.ckpt").unlink()
         with pytest.raises(UserError, match="--which=last"):
-            train.evaluate_saved(config, "best")
+            saved.evaluate(config, "best")
         summary = json.loads((tmp_path / "summary.json").read_text())
         assert summary["epochs"] == 1 and summary["seconds_to_target"] > 0
         output = capsys.readouterr().out
