@@ -34,7 +34,7 @@ HELP = {"--help", "-h", "--helpfull"}
 LAUNCH = ("launch: expected the workers' command after two dashes: cifar_fast launch --workers=2 -- train "
           "--flag=value ...")
 OVERRIDES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
-OF_RUN = {"workdir": ("the run", Config.workdir),  # in place of train's help and default
+OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's help and default
           "data_dir": ("folder or archive with the data, where they are now", "the run's")}
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
         "export": ("flagfile", "workdir", "data_dir", "which"), "augment": (*FLAGFILES, *FIELDS, "out"),

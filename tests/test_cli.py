@@ -60,8 +60,9 @@ def test_help(command, capsys):
     assert all(name in text for name in (cli.COMMANDS if command is None else [command]))
     if command == "train":
         assert all(f"--{field.name}" in text for field in dataclasses.fields(Config))
-    if command == "evaluate":  # what is left out is the run's, not train's default
-        assert text.count("[default: the run's]") == 3 and "TFDS" not in text and "the run to evaluate" in text
+    if command in ("evaluate", "export"):  # what is left out is the run's, not train's default
+        assert text.count("[default: the run's]") == {"evaluate": 3, "export": 1}[command]
+        assert "TFDS" not in text and "the run to read" in text
 
 
 @pytest.mark.parametrize("arguments, named", [
@@ -77,6 +78,8 @@ def test_help(command, capsys):
     (["train", "--units=4"], "--units=4"),
     (["evaluate", "--workdir=/no/such/run"], "--workdir=/no/such/run"),
     (["evaluate", "--recipe=fast_cifar10"], "--recipe: evaluate has no use for it"),
+    (["export", "--workdir=/no/such/run"], "--workdir=/no/such/run"),
+    (["export", "--tta=mirror"], "--tta: export has no use for it"),
     (["launch", "--workers=2", "train", "--epochs=3"], "two dashes"),
 ])
 def test_mistakes_get_one_line(arguments, named, capsys):
