@@ -1,10 +1,10 @@
 """What an update of the original network's weights costs: the optimizers' fused kernels beside Keras's own operations,
-composed, and compiled into one program by XLA.
+composed, and compiled into one program by XLA; and Muon's iterations of a small square beside those of the kernel.
 
     python -m benchmarks.updates --out=updates.json
 
-The three take turns. A rate (the record's images_per_second) is updates a second here; the first call's time is that of
-tracing and compiling.
+Those of one optimizer take turns. A rate (the record's images_per_second) is updates a second here; the first call's
+time is that of tracing and compiling.
 """
 import time
 
@@ -18,7 +18,7 @@ environment.prepare()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from cifar_fast import optimizers, resnet  # noqa: E402
+from cifar_fast import muon, optimizers, resnet  # noqa: E402
 from cifar_fast.config import Config  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -30,22 +30,26 @@ KERAS = {"adam": keras.optimizers.Adam, "sgd": lambda rate: keras.optimizers.SGD
 
 
 def main(_):
-    results, ratios = [], []
-    for name, kind in KERAS.items():
+    results, ratios, ours = [], [], muon.orthogonal
+    for name in (*KERAS, "muon"):
         config = Config(optimizer=name, momentum=0.9)
-        variants = {f"{name}, fused": (optimizers.build(config), False),
-                    f"{name}, Keras": (kind(config.learning_rate), False),
-                    f"{name}, Keras by XLA": (kind(config.learning_rate), True)}
+        if name == "muon":
+            variants = {"muon": (optimizers.build(config), False, ours),
+                        "muon, iterated on the kernel": (optimizers.build(config), False, _iterated)}
+        else:
+            variants = {f"{name}, fused": (optimizers.build(config), False, ours),
+                        f"{name}, Keras": (KERAS[name](config.learning_rate), False, ours),
+                        f"{name}, Keras by XLA": (KERAS[name](config.learning_rate), True, ours)}
         turns, first = {}, {}
-        for variant, (optimizer, compiled) in variants.items():
+        for variant, (optimizer, compiled, muon.orthogonal) in variants.items():
             turns[variant] = turn = _turn(optimizer, compiled)
             begin = time.perf_counter()
             turn(1)
             first[variant] = time.perf_counter() - begin
         rates = harness.interleave(turns, FLAGS.repeats)
         results += [harness.result(v, rates[v], first_call_seconds=round(first[v], 2)) for v in variants]
-        fused, *others = variants
-        ratios += [harness.ratio(fused, other, rates) for other in others]
+        first_named, *others = variants
+        ratios += [harness.ratio(first_named, other, rates) for other in others]
     for row in results:
         print(f"{row['name']}: {1000 / row['images_per_second']['median']:.2f} ms an update, "
               f"first call {row['first_call_seconds']:.1f} s")
@@ -53,6 +57,19 @@ def main(_):
         print(f"{ratio['name']}: {ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})")
     if FLAGS.out:
         harness.write(FLAGS.out, "updates", results, ratios)
+
+
+def _iterated(kernel):
+    """`muon.orthogonal` as its source has it: each iteration multiplies the kernel itself."""
+    a, b, c = muon.COEFFICIENTS
+    x = tf.reshape(kernel, [-1, kernel.shape[-1]])
+    wide = x.shape[0] < x.shape[1]
+    x = tf.transpose(x) if wide else x
+    x /= tf.norm(x) + 1e-7
+    for _ in range(muon.ITERATIONS):
+        square = tf.matmul(x, x, transpose_a=True)
+        x = a * x + tf.matmul(x, b * square + c * tf.matmul(square, square))
+    return tf.reshape(tf.transpose(x) if wide else x, kernel.shape)
 
 
 def _turn(optimizer, compiled):

@@ -46,7 +46,7 @@ class Muon(keras.optimizers.Optimizer):
     def _turn(self, gradient, kernel, rate, index):
         norm = self.norms[index].value
         direction = orthogonal(self._nesterov(gradient, index, self.muon_momentum))
-        moved = kernel - rate * norm * direction / (tf.norm(direction) + 1e-7)
+        moved = kernel - rate * norm / (tf.norm(direction) + 1e-7) * direction
         kernel.assign(moved * (norm / (tf.norm(moved) + 1e-7)))
 
     def _descend(self, gradient, variable, rate, index):
@@ -63,15 +63,23 @@ class Muon(keras.optimizers.Optimizer):
 
 def orthogonal(kernel):
     """A tensor [..., out], taken as a matrix, with its singular values moved near to 1 (0.55 to 1.2 from 0.1 of the
-    largest on): `ITERATIONS` times X ← aX + b(XXᵀ)X + c(XXᵀ)²X. float32 in and out, the same shape."""
+    largest on): `ITERATIONS` times X ← XP, P = a + bS + cS², S = XᵀX. float32 in and out, the same shape.
+
+    The next S is PSP, so all iterations are products of the short side; the long one is multiplied at both ends only.
+    """
     a, b, c = COEFFICIENTS
     x = tf.reshape(kernel, [-1, kernel.shape[-1]])
     wide = x.shape[0] < x.shape[1]
-    x = tf.transpose(x) if wide else x  # so that the products are of the short side
-    x /= tf.norm(x) + 1e-7
+    x = tf.transpose(x) if wide else x
+    square = tf.matmul(x, x, transpose_a=True)
+    length = tf.sqrt(tf.linalg.trace(square)) + 1e-7
+    square /= length**2
+    one = tf.eye(x.shape[1])
+    factor = one / length
     for _ in range(ITERATIONS):
-        square = tf.matmul(x, x, transpose_a=True)
-        x = a * x + tf.matmul(x, b * square + c * tf.matmul(square, square))
+        step = a * one + b * square + c * tf.matmul(square, square)
+        factor, square = tf.matmul(factor, step), tf.matmul(tf.matmul(step, square), step)
+    x = tf.matmul(x, factor)
     return tf.reshape(tf.transpose(x) if wide else x, kernel.shape)
 
 
