@@ -1,9 +1,9 @@
-"""What our layers give inside a training step, in place of Keras's own; and what SiLU, ELU and the blur cost.
+"""What our layers give inside a training step, in place of Keras's own; what SiLU, ELU, the blur and biases cost.
 
     python -m benchmarks.layers --batch_size=128 --out=layers.json
 
-The whole engine trains the original network on the built-in images, with Keras's BatchNormalization and Dropout and
-with ours, in turns; then with SiLU and with ELU in place of ReLU, TensorFlow's and ours, and with the blur.
+The whole engine trains the original network on the built-in images, with Keras's layers and with ours, in turns; then
+with all biases trained; with SiLU and with ELU in place of ReLU, TensorFlow's and ours; and with the blur.
 """
 import dataclasses
 import time
@@ -25,6 +25,7 @@ from cifar_fast.config import Config  # noqa: E402
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batch_size", 128, "images a step", lower_bound=1)
 flags.DEFINE_string("precision", "auto", "auto, float32, bfloat16 or float16")
+flags.DEFINE_list("variants", None, "only these of `VARIANTS`, by name; all where it is left out")
 flags.DEFINE_integer("steps", 4, "steps a turn", lower_bound=1)
 flags.DEFINE_integer("repeats", 5, "turns of each", lower_bound=1)
 flags.DEFINE_string("out", None, "write the record (JSON) here")
@@ -38,17 +39,27 @@ class KerasDropout(keras.layers.Dropout):
         return super().call(inputs, training=training)
 
 
-# Normalization, dropout, activation, blur, and what the variant is compared with.
+def _with_bias(*arguments, trains_bias, **options):
+    return layers.Convolution(*arguments, **options)
+
+
+OURS = {"BatchNormalization": layers.BatchNormalization, "Dropout": layers.Dropout, "Convolution": layers.Convolution}
+KERAS = {"BatchNormalization": keras.layers.BatchNormalization, "Dropout": KerasDropout, "Convolution": _with_bias}
+# What `resnet` takes its layers from, what stands in ReLU's place, what the configuration changes, and what the variant
+# is compared with.
 VARIANTS = {
-    "Keras layers": (keras.layers.BatchNormalization, KerasDropout, tf.nn.relu, False, None),
-    "our dropout": (keras.layers.BatchNormalization, layers.Dropout, tf.nn.relu, False, "Keras layers"),
-    "our normalization": (layers.BatchNormalization, KerasDropout, tf.nn.relu, False, "Keras layers"),
-    "cifar_fast": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, False, "Keras layers"),
-    "TensorFlow's SiLU": (layers.BatchNormalization, layers.Dropout, tf.nn.silu, False, "cifar_fast"),
-    "TensorFlow's ELU": (layers.BatchNormalization, layers.Dropout, tf.nn.elu, False, "cifar_fast"),
-    "our ELU": (layers.BatchNormalization, layers.Dropout, layers.elu, False, "cifar_fast"),
-    "our SiLU": (layers.BatchNormalization, layers.Dropout, layers.silu, False, "cifar_fast"),
-    "the blur": (layers.BatchNormalization, layers.Dropout, tf.nn.relu, True, "cifar_fast"),
+    "Keras layers": (KERAS, tf.nn.relu, {}, None),
+    "our dropout": (KERAS | {"Dropout": layers.Dropout}, tf.nn.relu, {}, "Keras layers"),
+    "our normalization": (KERAS | {"BatchNormalization": layers.BatchNormalization}, tf.nn.relu, {}, "Keras layers"),
+    "cifar_fast": (OURS, tf.nn.relu, {}, "Keras layers"),
+    "all biases trained": (OURS | {"Convolution": _with_bias}, tf.nn.relu, {}, "cifar_fast"),
+    "no dropout": (OURS, tf.nn.relu, {"dropout": 0}, "cifar_fast"),
+    "no dropout and all biases trained": (OURS | {"Convolution": _with_bias}, tf.nn.relu, {"dropout": 0}, "no dropout"),
+    "TensorFlow's SiLU": (OURS, tf.nn.silu, {}, "cifar_fast"),
+    "TensorFlow's ELU": (OURS, tf.nn.elu, {}, "cifar_fast"),
+    "our ELU": (OURS, layers.elu, {}, "cifar_fast"),
+    "our SiLU": (OURS, layers.silu, {}, "cifar_fast"),
+    "the blur": (OURS, tf.nn.relu, {"blur": True}, "cifar_fast"),
 }
 
 
@@ -56,13 +67,19 @@ def main(_):
     config = Config(dataset="synthetic", batch_size=FLAGS.batch_size, precision=FLAGS.precision,
                     train_examples=max(4000, FLAGS.steps * FLAGS.batch_size), test_examples=100)
     data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
+    chosen = FLAGS.variants or list(VARIANTS)
+    if unknown := set(chosen) - VARIANTS.keys():
+        raise app.UsageError(f"--variants: no {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
     turns = {}
-    for name, (resnet.BatchNormalization, resnet.Dropout, resnet.ACTIVATIONS["relu"], blur, _) in VARIANTS.items():
-        turns[name] = _turn(trainer.Trainer(dataclasses.replace(config, blur=blur), runtime, data))
+    for name in chosen:
+        parts, resnet.ACTIVATIONS["relu"], changes, _ = VARIANTS[name]
+        for part, layer in parts.items():
+            setattr(resnet, part, layer)
+        turns[name] = _turn(trainer.Trainer(dataclasses.replace(config, **changes), runtime, data))
     rates = harness.interleave(turns, FLAGS.repeats)
     settings = {"batch_size": FLAGS.batch_size, "precision": runtime.precision}
-    results = [harness.result(name, rates[name], settings) for name in VARIANTS]
-    ratios = [harness.ratio(name, base, rates) for name, (*_, base) in VARIANTS.items() if base]
+    results = [harness.result(name, rates[name], settings) for name in chosen]
+    ratios = [harness.ratio(name, VARIANTS[name][-1], rates) for name in chosen if VARIANTS[name][-1] in chosen]
     print(harness.table(results, ratios))
     if FLAGS.out:
         harness.write(FLAGS.out, "layers", results, ratios)

@@ -1,5 +1,6 @@
 """Faster stand-ins for Keras's BatchNormalization, SiLU and ELU: the same values, gradients and moving statistics in
-fewer passes over memory. A Dropout that draws by integers and keeps no state, and StochasticDepth, which Keras lacks.
+fewer passes over memory. A Convolution whose bias may be left out of training, a Dropout that draws by integers and
+keeps no state, and StochasticDepth, which Keras lacks.
 
 `python -m benchmarks.layers` measures them beside Keras's own, inside a training step.
 """
@@ -137,6 +138,18 @@ def _rounded(numbers, dtype):
     upper = _shift(bits + 0x7FFF + (_shift(bits, 16) & 1), 16)
     upper = tf.where(tf.math.is_nan(numbers), tf.constant(0x7FC0, tf.uint32), upper)
     return tf.bitcast(tf.cast(upper, tf.uint16), tf.bfloat16)
+
+
+class Convolution(keras.layers.Conv2D):
+    """Keras's. trains_bias=False keeps the bias as it begins: its gradient, a pass over memory, is not taken."""
+
+    def __init__(self, *args, trains_bias=True, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.trains_bias = trains_bias
+
+    def build(self, shape):
+        super().build(shape)
+        self.bias.trainable = self.trains_bias
 
 
 class Dropout(keras.layers.Layer):

@@ -10,6 +10,9 @@ the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters
 may be blurred before a stride; and the last normalization, too, may be followed by an activation, as it is in the
 paper.
 
+Whatever a convolution adds to all of a channel, the normalizations after it take off again: the gradient of its bias is
+zero but for rounding, unless dropout or stochastic depth stands between. Those biases are not trained, and stay zero.
+
 With stochastic depth some examples skip a unit's branches: by one draw for both halves, as the paper's blocks have two
 convolutions, but an example at a time where the paper drops a block for the whole batch. What has no skip is kept.
 """
@@ -17,7 +20,7 @@ import keras
 import tensorflow as tf
 
 from cifar_fast.blur import blurred
-from cifar_fast.layers import BatchNormalization, Dropout, StochasticDepth, elu, silu
+from cifar_fast.layers import BatchNormalization, Convolution, Dropout, StochasticDepth, elu, silu
 from cifar_fast.whitening import Whitening
 
 ACTIVATIONS = {"relu": tf.nn.relu, "elu": elu, "silu": silu}
@@ -48,10 +51,10 @@ class ResNet(keras.Model):
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
 
-        def convolution(filters, size, strides=1):
+        def convolution(filters, size, strides=1, masked=False):
             # Not as the user's keras.json may say.
-            return keras.layers.Conv2D(filters, size, strides, "same", "channels_last", dtype=policy,
-                                       kernel_initializer=keras.initializers.HeNormal(next(seeds)))
+            return Convolution(filters, size, strides, "same", "channels_last", dtype=policy, trains_bias=masked,
+                               kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
         def normalization():
             return BatchNormalization(momentum=norm_momentum, synchronized=sync_norm, dtype=policy)
@@ -63,17 +66,18 @@ class ResNet(keras.Model):
         self.units = []
         for i in range(units):
             widens = i > 0 and i % (units // 3) == 0
+            depth = stochastic_depth * i / (units - 1)
             if widens:
                 filters *= 2
             unit = {
                 "widen": convolution(filters, 1) if widens else None,
                 "norm1": normalization(),
                 "blur": blurred if blur and widens else lambda x: x,
-                "conv1": convolution(filters, 3, 2 if widens else 1),
+                "conv1": convolution(filters, 3, 2 if widens else 1, masked=depth > 0 and not widens),
                 "norm2": normalization(),
-                "conv2": convolution(filters, 3),
+                "conv2": convolution(filters, 3, masked=depth > 0 or dropout > 0),
                 "dropout": Dropout(dropout, dtype=policy),
-                "depth": StochasticDepth(stochastic_depth * i / (units - 1), dtype=policy),
+                "depth": StochasticDepth(depth, dtype=policy),
             }
             self.units.append(unit)
         self.norm = normalization()

@@ -102,6 +102,39 @@ def test_every_kernel_has_its_own_he_normal_draw():
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize("options, trained", [
+    ({}, 0), ({"blur": True, "final_activation": True, "activation": "silu"}, 0), ({"dropout": 0.3}, 6),
+    ({"stochastic_depth": 0.3}, 5 + 3)])
+def test_the_biases_that_are_not_trained_have_no_gradient(options, trained, monkeypatch):
+    """Of six units: the second half of each has dropout before it is added; all but the first unit have a depth, whose
+    widening first halves are not skipped."""
+    options = dict(dropout=0.0, units=6, filters=4) | options
+    named = [layer.trains_bias for layer in convolutions(resnet.build(10, (16, 16, 3), **options))]
+    assert len(named) == 1 + 12 + 2 and sum(named) == trained
+    monkeypatch.setattr(resnet, "Convolution", lambda *given, trains_bias, **more: layers.Convolution(*given, **more))
+    model = resnet.build(10, (16, 16, 3), **options)
+    found = convolutions(model)
+    with tf.GradientTape() as tape:
+        logits = model(tf.random.stateless_normal([32, 16, 16, 3], [0, 1]), seed=tf.constant([0, 7]), training=True)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(tf.range(32) % 10, logits))
+    of_biases, of_kernels = tape.gradient(loss, [[layer.bias.value for layer in found],
+                                                 [layer.kernel.value for layer in found]])
+    sizes = [float(tf.norm(b) / tf.norm(k)) for b, k in zip(of_biases, of_kernels, strict=True)]
+    for size, is_trained in zip(sizes, named, strict=True):
+        assert size > 1e-3 if is_trained else size < 1e-5
+
+
+def test_biases_that_are_not_trained_stay_zero_and_count_as_parameters():
+    model = resnet.build(10, (8, 8, 3), units=3, filters=4, dropout=0.0)
+    biases = [layer.bias for layer in convolutions(model)]
+    assert not any(b.trainable or b.numpy().any() for b in biases)
+    assert {id(b) for b in biases} <= {id(v) for v in model.variables}
+
+
+def convolutions(model):
+    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Conv2D)]
+
+
 @pytest.mark.parametrize("precision, dtype", [("bfloat16", tf.bfloat16), ("float16", tf.float16)])
 def test_mixed_precision_convolves_in_it_and_answers_in_float32(precision, dtype):
     model = resnet.build(10, (8, 8, 3), units=3, filters=4, precision=precision)
