@@ -53,7 +53,8 @@ def restore(name, variables, arrays):
         array = arrays.get(f"{name}-{i:03d}")
         if array is None or array.shape != tuple(variable.shape):
             raise UserError(f"the checkpoint has nothing of shape {tuple(variable.shape)} for {variable.name}: "
-                            "it was made with another network or optimizer; use another --workdir")
+                            "it was made with another network or optimizer, or by another version; use another "
+                            "--workdir")
         variable.assign(array)
 
 
