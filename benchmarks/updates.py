@@ -27,19 +27,13 @@ flags.DEFINE_integer("repeats", 7, "turns of each", lower_bound=1)
 flags.DEFINE_string("out", None, "write the record (JSON) here")
 
 KERAS = {"adam": keras.optimizers.Adam, "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)}
+ORTHOGONAL = muon.orthogonal
 
 
 def main(_):
-    results, ratios, ours = [], [], muon.orthogonal
+    results, ratios = [], []
     for name in (*KERAS, "muon"):
-        config = Config(optimizer=name, momentum=0.9)
-        if name == "muon":
-            variants = {"muon": (optimizers.build(config), False, ours),
-                        "muon, iterated on the kernel": (optimizers.build(config), False, _iterated)}
-        else:
-            variants = {f"{name}, fused": (optimizers.build(config), False, ours),
-                        f"{name}, Keras": (KERAS[name](config.learning_rate), False, ours),
-                        f"{name}, Keras by XLA": (KERAS[name](config.learning_rate), True, ours)}
+        variants = _variants(name)
         turns, first = {}, {}
         for variant, (optimizer, compiled, muon.orthogonal) in variants.items():
             turns[variant] = turn = _turn(optimizer, compiled)
@@ -48,8 +42,8 @@ def main(_):
             first[variant] = time.perf_counter() - begin
         rates = harness.interleave(turns, FLAGS.repeats)
         results += [harness.result(v, rates[v], first_call_seconds=round(first[v], 2)) for v in variants]
-        first_named, *others = variants
-        ratios += [harness.ratio(first_named, other, rates) for other in others]
+        ours, *others = variants
+        ratios += [harness.ratio(ours, other, rates) for other in others]
     for row in results:
         print(f"{row['name']}: {1000 / row['images_per_second']['median']:.2f} ms an update, "
               f"first call {row['first_call_seconds']:.1f} s")
@@ -57,6 +51,17 @@ def main(_):
         print(f"{ratio['name']}: {ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})")
     if FLAGS.out:
         harness.write(FLAGS.out, "updates", results, ratios)
+
+
+def _variants(name):
+    """{variant: (optimizer, whether XLA compiles it, what Muon makes its matrices orthogonal by)}, ours first."""
+    config = Config(optimizer=name, momentum=0.9)
+    ours = optimizers.build(config), False, ORTHOGONAL
+    if name == "muon":
+        return {"muon": ours, "muon, iterated on the kernel": (optimizers.build(config), False, _iterated)}
+    kind = KERAS[name]
+    return {f"{name}, fused": ours, f"{name}, Keras": (kind(config.learning_rate), False, ORTHOGONAL),
+            f"{name}, Keras by XLA": (kind(config.learning_rate), True, ORTHOGONAL)}
 
 
 def _iterated(kernel):

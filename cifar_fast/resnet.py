@@ -52,7 +52,7 @@ class ResNet(keras.Model):
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
 
         def convolution(filters, size, strides=1, masked=False):
-            # Not as the user's keras.json may say.
+            # masked: parts of what it gives are dropped. channels_last: not as the user's keras.json may say.
             return Convolution(filters, size, strides, "same", "channels_last", dtype=policy, trains_bias=masked,
                                kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
