@@ -1,4 +1,5 @@
 """What a run has saved, exported; that it is evaluated as its run did it stands in test_train."""
+import dataclasses
 import shutil
 
 import numpy as np
@@ -12,17 +13,17 @@ from cifar_fast.errors import UserError
 NETWORK = dict(activation="elu", whitening=True, blur=True, final_activation=True)
 
 
-@pytest.fixture
-def few_images(monkeypatch):
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
-
-
-@pytest.fixture
-def trained(tmp_path, few_images):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
     """The configuration of a finished run."""
-    config = tiny.config(workdir=str(tmp_path), average="ema", average_every=1, l2=0.0, epochs=3, **NETWORK)
-    train.run(config)
-    return config
+    config = tiny.config(workdir=str(tmp_path_factory.mktemp("trained")), average="ema", average_every=1, l2=0.0,
+                         **NETWORK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+        for picture in ("preview.draw_augmentation", "report.curves", "report.confusion"):
+            patch.setattr(f"cifar_fast.{picture}", lambda *_: None)
+        train.run(config)
+        yield config
 
 
 def test_an_export_gives_the_probabilities_of_the_weights_that_were_evaluated(trained):
@@ -41,10 +42,12 @@ def test_an_export_gives_the_probabilities_of_the_weights_that_were_evaluated(tr
 
 
 def test_an_export_takes_the_place_of_the_one_before_or_says_why_not(trained, monkeypatch, tmp_path):
-    path = saved.export(trained)
+    shutil.copytree(trained.workdir, tmp_path, dirs_exist_ok=True)
+    config = dataclasses.replace(trained, workdir=str(tmp_path))
+    path = saved.export(config)
     before = {p.name for p in tmp_path.iterdir()}
     (path / "of the one before").touch()
-    saved.export(trained)
+    saved.export(config)
     assert not (path / "of the one before").exists() and {p.name for p in tmp_path.iterdir()} == before
 
     def full(*_):
@@ -52,9 +55,9 @@ def test_an_export_takes_the_place_of_the_one_before_or_says_why_not(trained, mo
 
     monkeypatch.setattr(tf.saved_model, "save", full)
     with pytest.raises(UserError, match=f"^can't write {path}: No space left on device.*; make room there") as caught:
-        saved.export(trained)
+        saved.export(config)
     assert "\n" not in str(caught.value) and (path / "saved_model.pb").exists()
     assert {p.name for p in tmp_path.iterdir()} == before
     shutil.rmtree(tmp_path / "checkpoints")
     with pytest.raises(UserError, match="no best.ckpt in .*--which=last"):
-        saved.export(trained)
+        saved.export(config)
