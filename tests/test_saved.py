@@ -19,9 +19,7 @@ def trained(tmp_path_factory):
     config = tiny.config(workdir=str(tmp_path_factory.mktemp("trained")), average="ema", average_every=1, l2=0.0,
                          **NETWORK)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.trainer, "load_data", lambda config: tiny.data())
-        for picture in ("preview.draw_augmentation", "report.curves", "report.confusion"):
-            patch.setattr(f"cifar_fast.{picture}", lambda *_: None)
+        tiny.few_images(patch)
         train.run(config)
         yield config
 

@@ -42,10 +42,8 @@ def uninterrupted(tmp_path_factory):
 
 @pytest.fixture
 def few_images(monkeypatch):
-    """For runs in this process: few images, and no pictures, which `uninterrupted` has."""
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
-    for picture in ("preview.draw_augmentation", "report.curves", "report.confusion"):
-        monkeypatch.setattr(f"cifar_fast.{picture}", lambda *_: None)
+    """No pictures, too, which `uninterrupted` has."""
+    tiny.few_images(monkeypatch)
 
 
 def test_the_run_directory_is_complete(uninterrupted):

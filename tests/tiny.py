@@ -23,6 +23,13 @@ def data(train=80, test=40, seed=0):
     return sources.Dataset(*synthetic.make(seed, 10, train, test), synthetic.SHAPES, "drawn")
 
 
+def few_images(patch):
+    """For whole runs in this process, by a `MonkeyPatch`: they load `data`, and draw no pictures."""
+    patch.setattr(trainer, "load_data", lambda config: data())
+    for picture in ("preview.draw_augmentation", "report.curves", "report.confusion"):
+        patch.setattr(f"cifar_fast.{picture}", lambda *_: None)
+
+
 def make_trainer(on=0, **changes):
     """on: how many replicas, each on a CPU of its own; 0 is the plain engine."""
     chosen = config(**changes)
