@@ -124,7 +124,7 @@ def test_the_biases_that_are_not_trained_have_no_gradient(options, trained, monk
         assert size > 1e-3 if is_trained else size < 1e-5
 
 
-def test_biases_that_are_not_trained_stay_zero_and_count_as_parameters():
+def test_biases_that_are_not_trained_are_zero_and_count_as_parameters():
     model = resnet.build(10, (8, 8, 3), units=3, filters=4, dropout=0.0)
     biases = [layer.bias for layer in convolutions(model)]
     assert not any(b.trainable or b.numpy().any() for b in biases)
