@@ -47,7 +47,8 @@ def main(arguments):
     if not folder:
         raise UserError("--out: missing; give the folder to write, as in --out=exported")
     config = cli.config_for([a for a in arguments if a not in own])
-    runtime = devices.resolve(config.precision, "off")  # what is written is compiled as a whole anyway
+    # What is written is compiled as a whole anyway.
+    runtime = devices.resolve(config.precision, "off", gradient="tensorflow")
     ours = trainer.Trainer(config, runtime, trainer.load_data(config))
     if not ours.resident:
         raise UserError("--input: a replay has all images on the device; take --input=resident")

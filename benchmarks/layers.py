@@ -3,7 +3,8 @@
     python -m benchmarks.layers --batch_size=128 --out=layers.json
 
 The whole engine trains the original network on the built-in images, with Keras's layers and with ours, in turns; then
-with all biases trained; with SiLU and with ELU in place of ReLU, TensorFlow's and ours; and with the blur.
+with all biases trained; with TensorFlow's gradients of the kernels, which `cifar_fast` has itself unless there is AVX2
+and no more; with SiLU and with ELU in place of ReLU, TensorFlow's and ours; and with the blur.
 """
 import dataclasses
 import time
@@ -39,12 +40,20 @@ class KerasDropout(keras.layers.Dropout):
         return super().call(inputs, training=training)
 
 
+def _keras(*arguments, trains_bias, native_gradient, **options):
+    return keras.layers.Conv2D(*arguments, **options)
+
+
 def _with_bias(*arguments, trains_bias, **options):
     return layers.Convolution(*arguments, **options)
 
 
+def _by_tensorflow(*arguments, native_gradient, **options):
+    return layers.Convolution(*arguments, **options)
+
+
 OURS = {"BatchNormalization": layers.BatchNormalization, "Dropout": layers.Dropout, "Convolution": layers.Convolution}
-KERAS = {"BatchNormalization": keras.layers.BatchNormalization, "Dropout": KerasDropout, "Convolution": _with_bias}
+KERAS = {"BatchNormalization": keras.layers.BatchNormalization, "Dropout": KerasDropout, "Convolution": _keras}
 # What `resnet` takes its layers from, what stands in ReLU's place, what the configuration changes, and what the variant
 # is compared with.
 VARIANTS = {
@@ -53,6 +62,7 @@ VARIANTS = {
     "our normalization": (KERAS | {"BatchNormalization": layers.BatchNormalization}, tf.nn.relu, {}, "Keras layers"),
     "cifar_fast": (OURS, tf.nn.relu, {}, "Keras layers"),
     "all biases trained": (OURS | {"Convolution": _with_bias}, tf.nn.relu, {}, "cifar_fast"),
+    "TensorFlow's gradients of the kernels": (OURS | {"Convolution": _by_tensorflow}, tf.nn.relu, {}, "cifar_fast"),
     "no dropout": (OURS, tf.nn.relu, {"dropout": 0}, "cifar_fast"),
     "no dropout and all biases trained": (OURS | {"Convolution": _with_bias}, tf.nn.relu, {"dropout": 0}, "no dropout"),
     "TensorFlow's SiLU": (OURS, tf.nn.silu, {}, "cifar_fast"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from cifar_fast import environment, layout, processor
+from cifar_fast import environment, kernel_gradient, layout, processor
 from cifar_fast.errors import UserError
 from cifar_fast.replicas import Replicas, reduced_by
 
@@ -19,6 +19,7 @@ class Runtime:
     device: str
     precision: str
     xla: bool
+    native_gradient: bool
     reasons: dict[str, str]
     replicas: Replicas | None = None
 
@@ -68,7 +69,10 @@ def decide(config):
     synced = config.sync_batch_norm and replicated
     # On one device, too, where it could be on: the run may go on on several.
     uncompiled = config.sync_batch_norm and config.xla == "auto"
-    runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices)
+    runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices, config.kernel_gradient)
+    if config.kernel_gradient == "native" and config.filters % kernel_gradient.FILTERS:
+        raise UserError(f"--kernel_gradient=native: --filters={config.filters} is no multiple of "
+                        f"{kernel_gradient.FILTERS}, which our code needs; take such a number, or auto")
     reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
     if replicated:
         count, cluster = chosen.replica_count, chosen.cluster
@@ -84,12 +88,13 @@ def decide(config):
     return chosen, dataclasses.replace(runtime, reasons=reasons)
 
 
-def resolve(precision="auto", xla="auto", local=None):
+def resolve(precision="auto", xla="auto", local=None, gradient="auto"):
     """Decides how one device computes, or each of several; of one CPU it also sets TensorFlow's threads.
 
     Args:
       precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
       local: the devices' names, such as ("/GPU:0", "/GPU:1"); None: the first GPU, or the CPU where there is none.
+      gradient: what computes the kernels' gradients, "auto", "native" or "tensorflow".
     Raises:
       UserError: what was asked for can't run here.
     """
@@ -106,6 +111,7 @@ def resolve(precision="auto", xla="auto", local=None):
         compiled, why_xla = bool(gpus), "GPU" if gpus else "on CPUs oneDNN's convolutions are faster than XLA's"
     else:
         compiled, why_xla = xla == "on", "asked for"
+    native, why_native = _native_gradient(gradient, bool(gpus), chosen, compiled)
     if gpus:
         threads = "TensorFlow's choice"
     elif count == 1:
@@ -114,12 +120,14 @@ def resolve(precision="auto", xla="auto", local=None):
         threads = f"{max(1, cores // count)} a replica, of {cores} cores"
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{processor.name()}, {cores} core{'s' * (cores > 1)}")
-    return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled, reasons={
+    return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled,
+                   native_gradient=native, reasons={
         "device": device + ("" if gpus else _why_no_gpu()),
         "instructions": ", ".join(i for i in processor.INSTRUCTIONS if i in processor.flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
         "XLA": _xla_state(compiled, why_xla),
+        "gradients": f"of kernels by {'our code in C' if native else 'TensorFlow'} ({why_native})",
         "threads": threads,
         "versions": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
     })
@@ -143,6 +151,25 @@ def _auto_precision(gpus, onednn):
         if unit in processor.flags():
             return "bfloat16", f"the processor has bfloat16 {name}, {unit}"
     return "float32", "the processor has no bfloat16 arithmetic"
+
+
+def _native_gradient(asked, gpu, precision, compiled):
+    """Whether `kernel_gradient` computes, and why. Raises UserError where it was asked for and can't."""
+    lacking = kernel_gradient.INSTRUCTIONS - processor.flags()
+    obstacle = (
+        "it is for CPUs" if gpu else "XLA can't hold it" if compiled else f"it is float32, not {precision}"
+        if precision != "float32" else f"the processor has no {', '.join(sorted(lacking))}" if lacking else
+        "it was not compiled, for want of a C compiler when cifar_fast was installed"
+        if not kernel_gradient.LIBRARY else "")
+    if asked == "native" and obstacle:
+        raise UserError(f"--kernel_gradient=native: {obstacle}; take auto")
+    if asked != "auto":
+        return asked == "native", "asked for"
+    if obstacle:
+        return False, f"our code in C: {obstacle}"
+    if "avx512f" in processor.flags() and _onednn_limit() not in ("AVX", "AVX2", "AVX2_VNNI"):
+        return False, "the processor has AVX-512"
+    return True, "AVX2, and no AVX-512; for a multiple of 32 filters"
 
 
 def _onednn():

@@ -9,6 +9,8 @@ import math
 import keras
 import tensorflow as tf
 
+from cifar_fast import kernel_gradient
+
 
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalization over the last axis of [B, H, W, C], by the fused kernel.
@@ -141,15 +143,22 @@ def _rounded(numbers, dtype):
 
 
 class Convolution(keras.layers.Conv2D):
-    """Keras's. trains_bias=False keeps the bias as it begins: its gradient, a pass over memory, is not taken."""
+    """Keras's. trains_bias=False keeps the bias as it begins: its gradient, a pass over memory, is not taken.
+    native_gradient=True takes the kernel's by `kernel_gradient`, where that serves."""
 
-    def __init__(self, *args, trains_bias=True, **kwargs):
+    def __init__(self, *args, trains_bias=True, native_gradient=False, **kwargs):
         super().__init__(*args, **kwargs)
         self.trains_bias = trains_bias
+        self.native_gradient = native_gradient and kernel_gradient.serves(self)
 
     def build(self, shape):
         super().build(shape)
         self.bias.trainable = self.trains_bias
+
+    def convolution_op(self, inputs, kernel):
+        if self.native_gradient:
+            return kernel_gradient.convolution(inputs, tf.convert_to_tensor(kernel))
+        return super().convolution_op(inputs, kernel)
 
 
 class Dropout(keras.layers.Layer):

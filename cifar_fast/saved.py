@@ -38,7 +38,7 @@ def export(config, which="best"):
     Raises:
       UserError: no such checkpoint, bad data, or a folder that can't be written.
     """
-    model, data, _ = _restored(config, which, devices.resolve("float32", "off"))
+    model, data, _ = _restored(config, which, devices.resolve("float32", "off", gradient="tensorflow"))
     classifier = Classifier(model, Statistics.of(data.train_images, config.standardize), data.class_names)
     images = tf.TensorSpec([None, *data.train_images.shape[1:]], tf.uint8, "images")
     path = Path(config.workdir) / "saved_model"

@@ -1,0 +1,7 @@
+"""The package's metadata are in setup.cfg; here is what has no place there, the code in C. Where no compiler is found
+the package installs without it, and `cifar_fast devices` says so."""
+from setuptools import Extension, setup
+
+# A module of its own, so that a checkout that was installed finds it, too.
+setup(ext_modules=[Extension("cifar_fast_kernel_gradient", ["cifar_fast/kernel_gradient.c"], optional=True,
+                             extra_compile_args=["-O3", "-ffp-contract=fast"])])
