@@ -156,11 +156,13 @@ def _auto_precision(gpus, onednn):
 def _native_gradient(asked, gpu, precision, compiled):
     """Whether `kernel_gradient` computes, and why. Raises UserError where it was asked for and can't."""
     lacking = kernel_gradient.INSTRUCTIONS - processor.flags()
-    obstacle = (
-        "it is for CPUs" if gpu else "XLA can't hold it" if compiled else f"it is float32, not {precision}"
-        if precision != "float32" else f"the processor has no {', '.join(sorted(lacking))}" if lacking else
-        "it was not compiled, for want of a C compiler when cifar_fast was installed"
-        if not kernel_gradient.LIBRARY else "")
+    obstacle = next((why for there, why in (
+        (gpu, "it is for CPUs"),
+        (compiled, "XLA can't hold it"),
+        (precision != "float32", f"it is float32, not {precision}"),
+        (lacking, f"the processor has no {', '.join(sorted(lacking))}"),
+        (not kernel_gradient.LIBRARY, "it was not compiled, for want of a C compiler when cifar_fast was installed"),
+    ) if there), "")
     if asked == "native" and obstacle:
         raise UserError(f"--kernel_gradient=native: {obstacle}; take auto")
     if asked != "auto":
