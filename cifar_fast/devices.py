@@ -70,9 +70,9 @@ def decide(config):
     # On one device, too, where it could be on: the run may go on on several.
     uncompiled = config.sync_batch_norm and config.xla == "auto"
     runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices, config.kernel_gradient)
-    if config.kernel_gradient == "native" and config.filters % kernel_gradient.FILTERS:
-        raise UserError(f"--kernel_gradient=native: --filters={config.filters} is no multiple of "
-                        f"{kernel_gradient.FILTERS}, which our code needs; take such a number, or auto")
+    if config.kernel_gradient == "native" and 4 * config.filters % kernel_gradient.FILTERS:
+        raise UserError(f"--kernel_gradient=native: with --filters={config.filters} no convolution has a multiple of "
+                        f"{kernel_gradient.FILTERS} filters, which our code needs; take auto, or a multiple of 8")
     reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
     if replicated:
         count, cluster = chosen.replica_count, chosen.cluster
@@ -171,7 +171,7 @@ def _native_gradient(asked, gpu, precision, compiled):
         return False, f"our code in C: {obstacle}"
     if "avx512f" in processor.flags() and _onednn_limit() not in ("AVX", "AVX2", "AVX2_VNNI"):
         return False, "the processor has AVX-512"
-    return True, "AVX2, and no AVX-512; for a multiple of 32 filters"
+    return True, "AVX2, and no AVX-512; where the filters are a multiple of 32"
 
 
 def _onednn():
