@@ -3,5 +3,6 @@ the package installs without it, and `cifar_fast devices` says so."""
 from setuptools import Extension, setup
 
 # A module of its own, so that a checkout that was installed finds it, too.
-setup(ext_modules=[Extension("cifar_fast_kernel_gradient", ["cifar_fast/kernel_gradient.c"], optional=True,
-                             extra_compile_args=["-O3"])])
+setup(ext_modules=[Extension("cifar_fast_winograd", ["cifar_fast/winograd.c", "cifar_fast/winograd_ops.c"],
+                             depends=["cifar_fast/winograd.h"], optional=True, extra_compile_args=["-O3", "-pthread"],
+                             extra_link_args=["-pthread"])])

@@ -48,7 +48,7 @@ def main(arguments):
         raise UserError("--out: missing; give the folder to write, as in --out=exported")
     config = cli.config_for([a for a in arguments if a not in own])
     # What is written is compiled as a whole anyway.
-    runtime = devices.resolve(config.precision, "off", gradient="tensorflow")
+    runtime = devices.resolve(config.precision, "off", convolutions="tensorflow")
     ours = trainer.Trainer(config, runtime, trainer.load_data(config))
     if not ours.resident:
         raise UserError("--input: a replay has all images on the device; take --input=resident")

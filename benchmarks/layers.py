@@ -3,8 +3,8 @@
     python -m benchmarks.layers --batch_size=128 --out=layers.json
 
 The whole engine trains the original network on the built-in images, with Keras's layers and with ours, in turns; then
-with all biases trained; with TensorFlow's gradients of the kernels, which `cifar_fast` has itself unless there is AVX2
-and no more; with SiLU and with ELU in place of ReLU, TensorFlow's and ours; and with the blur.
+with all biases trained; with TensorFlow's convolutions only, as `cifar_fast` has them unless there is AVX2 and no more;
+with SiLU and with ELU in place of ReLU, TensorFlow's and ours; and with the blur.
 """
 import dataclasses
 import time
@@ -40,7 +40,7 @@ class KerasDropout(keras.layers.Dropout):
         return super().call(inputs, training=training)
 
 
-def _keras(*arguments, trains_bias, native_gradient, **options):
+def _keras(*arguments, trains_bias, by_winograd, **options):
     return keras.layers.Conv2D(*arguments, **options)
 
 
@@ -48,7 +48,7 @@ def _with_bias(*arguments, trains_bias, **options):
     return layers.Convolution(*arguments, **options)
 
 
-def _by_tensorflow(*arguments, native_gradient, **options):
+def _by_tensorflow(*arguments, by_winograd, **options):
     return layers.Convolution(*arguments, **options)
 
 
@@ -62,7 +62,7 @@ VARIANTS = {
     "our normalization": (KERAS | {"BatchNormalization": layers.BatchNormalization}, tf.nn.relu, {}, "Keras layers"),
     "cifar_fast": (OURS, tf.nn.relu, {}, "Keras layers"),
     "all biases trained": (OURS | {"Convolution": _with_bias}, tf.nn.relu, {}, "cifar_fast"),
-    "TensorFlow's gradients of the kernels": (OURS | {"Convolution": _by_tensorflow}, tf.nn.relu, {}, "cifar_fast"),
+    "TensorFlow's convolutions": (OURS | {"Convolution": _by_tensorflow}, tf.nn.relu, {}, "cifar_fast"),
     "no dropout": (OURS, tf.nn.relu, {"dropout": 0}, "cifar_fast"),
     "no dropout and all biases trained": (OURS | {"Convolution": _with_bias}, tf.nn.relu, {"dropout": 0}, "no dropout"),
     "TensorFlow's SiLU": (OURS, tf.nn.silu, {}, "cifar_fast"),

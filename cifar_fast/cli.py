@@ -39,7 +39,7 @@ OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
         "export": ("flagfile", "workdir", "data_dir", "which"), "augment": (*FLAGFILES, *FIELDS, "out"),
         "launch": ("workers",), "recipes": (),
-        "devices": (*FLAGFILES, "precision", "xla", "kernel_gradient", "filters", "strategy", "num_devices",
+        "devices": (*FLAGFILES, "precision", "xla", "convolutions", "filters", "strategy", "num_devices",
                     "logical_cpus", "batch_size", "sync_batch_norm", "reduce_in", "mixup", "cutmix")}
 
 

@@ -162,9 +162,9 @@ class Config:
                             "loss stay float32", choices=("auto", "float32", "bfloat16", "float16"), group="engine")
     xla: str = option("auto", "compile the network with XLA (the augmentation always is): auto is on for GPUs, "
                       "off for CPUs", choices=("auto", "on", "off"), group="engine")
-    kernel_gradient: str = option("auto", "what computes the gradients of the convolutions' kernels, TensorFlow or our "
-                                  "code in C (CPUs with AVX2, float32): auto is native where there is no AVX-512",
-                                  choices=("auto", "native", "tensorflow"), group="engine")
+    convolutions: str = option("auto", "what computes 3×3 convolutions of stride 1, TensorFlow or our code in C, by "
+                               "Winograd's algorithm (CPUs with AVX2, float32): auto is winograd where there is no "
+                               "AVX-512", choices=("auto", "winograd", "tensorflow"), group="engine")
     input: str = option("auto", "keep the data set on the device, or stream batches to it",
                         choices=("auto", "resident", "stream"), group="engine")
     steps_per_call: int = option(0, "training steps a call of the compiled program; 0: as many as take about two "
@@ -199,7 +199,7 @@ class Config:
 # Flags that may differ when a run goes on: they change where and how fast, not what is computed. Other devices change
 # rounding, and other numbers of replicas over which images a batch statistic is taken, unless it is over all.
 # `epochs` is not among them: most schedules depend on it.
-FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input", "kernel_gradient",
+FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input", "convolutions",
         "strategy", "num_devices", "logical_cpus", "worker_timeout")
 
 LARGEST = 2**31 - 1  # of any number: steps and examples are counted in int32

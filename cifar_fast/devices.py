@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from cifar_fast import environment, kernel_gradient, layout, processor
+from cifar_fast import environment, layout, processor, winograd
 from cifar_fast.errors import UserError
 from cifar_fast.replicas import Replicas, reduced_by
 
@@ -19,7 +19,7 @@ class Runtime:
     device: str
     precision: str
     xla: bool
-    native_gradient: bool
+    by_winograd: bool
     reasons: dict[str, str]
     replicas: Replicas | None = None
 
@@ -69,10 +69,10 @@ def decide(config):
     synced = config.sync_batch_norm and replicated
     # On one device, too, where it could be on: the run may go on on several.
     uncompiled = config.sync_batch_norm and config.xla == "auto"
-    runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices, config.kernel_gradient)
-    if config.kernel_gradient == "native" and 4 * config.filters % kernel_gradient.FILTERS:
-        raise UserError(f"--kernel_gradient=native: with --filters={config.filters} no convolution has a multiple of "
-                        f"{kernel_gradient.FILTERS} filters, which our code needs; take auto, or a multiple of 8")
+    runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices, config.convolutions)
+    if config.convolutions == "winograd" and 4 * config.filters % winograd.LANES:
+        raise UserError(f"--convolutions=winograd: with --filters={config.filters} no convolution has a multiple of "
+                        f"{winograd.LANES} filters, which our code needs; take auto, or a multiple of 4")
     reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
     if replicated:
         count, cluster = chosen.replica_count, chosen.cluster
@@ -88,13 +88,13 @@ def decide(config):
     return chosen, dataclasses.replace(runtime, reasons=reasons)
 
 
-def resolve(precision="auto", xla="auto", local=None, gradient="auto"):
+def resolve(precision="auto", xla="auto", local=None, convolutions="auto"):
     """Decides how one device computes, or each of several; of one CPU it also sets TensorFlow's threads.
 
     Args:
       precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
       local: the devices' names, such as ("/GPU:0", "/GPU:1"); None: the first GPU, or the CPU where there is none.
-      gradient: what computes the kernels' gradients, "auto", "native" or "tensorflow".
+      convolutions: what computes those of 3×3 and stride 1, "auto", "winograd" or "tensorflow".
     Raises:
       UserError: what was asked for can't run here.
     """
@@ -111,7 +111,7 @@ def resolve(precision="auto", xla="auto", local=None, gradient="auto"):
         compiled, why_xla = bool(gpus), "GPU" if gpus else "on CPUs oneDNN's convolutions are faster than XLA's"
     else:
         compiled, why_xla = xla == "on", "asked for"
-    native, why_native = _native_gradient(gradient, bool(gpus), chosen, compiled)
+    ours, why_ours = _by_winograd(convolutions, bool(gpus), chosen, compiled)
     if gpus:
         threads = "TensorFlow's choice"
     elif count == 1:
@@ -121,13 +121,13 @@ def resolve(precision="auto", xla="auto", local=None, gradient="auto"):
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{processor.name()}, {cores} core{'s' * (cores > 1)}")
     return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled,
-                   native_gradient=native, reasons={
+                   by_winograd=ours, reasons={
         "device": device + ("" if gpus else _why_no_gpu()),
         "instructions": ", ".join(i for i in processor.INSTRUCTIONS if i in processor.flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
         "XLA": _xla_state(compiled, why_xla),
-        "gradients": f"of kernels by {'our code in C' if native else 'TensorFlow'} ({why_native})",
+        "convolutions": f"{'3×3 by our code in C' if ours else 'by TensorFlow'} ({why_ours})",
         "threads": threads,
         "versions": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
     })
@@ -153,25 +153,25 @@ def _auto_precision(gpus, onednn):
     return "float32", "the processor has no bfloat16 arithmetic"
 
 
-def _native_gradient(asked, gpu, precision, compiled):
-    """Whether `kernel_gradient` computes, and why. Raises UserError where it was asked for and can't."""
-    lacking = kernel_gradient.INSTRUCTIONS - processor.flags()
+def _by_winograd(asked, gpu, precision, compiled):
+    """Whether `winograd` computes, and why. Raises UserError where it was asked for and can't."""
+    lacking = winograd.INSTRUCTIONS - processor.flags()
     obstacle = next((why for there, why in (
         (gpu, "it is for CPUs"),
         (compiled, "XLA can't hold it"),
         (precision != "float32", f"it is float32, not {precision}"),
         (lacking, f"the processor has no {', '.join(sorted(lacking))}"),
-        (not kernel_gradient.LIBRARY, "it was not compiled, for want of a C compiler when cifar_fast was installed"),
+        (not winograd.LIBRARY, "it was not compiled, for want of a C compiler when cifar_fast was installed"),
     ) if there), "")
-    if asked == "native" and obstacle:
-        raise UserError(f"--kernel_gradient=native: {obstacle}; take auto")
+    if asked == "winograd" and obstacle:
+        raise UserError(f"--convolutions=winograd: {obstacle}; take auto")
     if asked != "auto":
-        return asked == "native", "asked for"
+        return asked == "winograd", "asked for"
     if obstacle:
         return False, f"our code in C: {obstacle}"
     if "avx512f" in processor.flags() and _onednn_limit() not in ("AVX", "AVX2", "AVX2_VNNI"):
         return False, "the processor has AVX-512"
-    return True, "AVX2, and no AVX-512; where the filters are a multiple of 32"
+    return True, f"AVX2, and no AVX-512; where channels and filters are multiples of {winograd.LANES}"
 
 
 def _onednn():

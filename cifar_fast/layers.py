@@ -9,7 +9,7 @@ import math
 import keras
 import tensorflow as tf
 
-from cifar_fast import kernel_gradient
+from cifar_fast import winograd
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -144,20 +144,21 @@ def _rounded(numbers, dtype):
 
 class Convolution(keras.layers.Conv2D):
     """Keras's. trains_bias=False keeps the bias as it begins: its gradient, a pass over memory, is not taken.
-    native_gradient=True takes the kernel's by `kernel_gradient`, where that serves."""
+    by_winograd=True computes it by `winograd`, where that serves."""
 
-    def __init__(self, *args, trains_bias=True, native_gradient=False, **kwargs):
+    def __init__(self, *args, trains_bias=True, by_winograd=False, **kwargs):
         super().__init__(*args, **kwargs)
         self.trains_bias = trains_bias
-        self.native_gradient = native_gradient and kernel_gradient.serves(self)
+        self.by_winograd = by_winograd
 
     def build(self, shape):
         super().build(shape)
         self.bias.trainable = self.trains_bias
+        self.by_winograd = self.by_winograd and winograd.serves(self, shape[-1])
 
     def convolution_op(self, inputs, kernel):
-        if self.native_gradient:
-            return kernel_gradient.convolution(inputs, tf.convert_to_tensor(kernel))
+        if self.by_winograd:
+            return winograd.convolution(inputs, tf.convert_to_tensor(kernel))
         return super().convolution_op(inputs, kernel)
 
 

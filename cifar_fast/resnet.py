@@ -42,12 +42,12 @@ class ResNet(keras.Model):
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
       precision: "float32", "bfloat16" or "float16", the dtype of convolutions and activations. Variables,
         batch statistics, the pooling, the dense layer and the logits are float32.
-      native_gradient: the kernels' gradients are those of `kernel_gradient`, where it serves; in float32, on CPUs.
+      by_winograd: 3×3 convolutions are those of `winograd`, where it serves; in float32, on CPUs.
     """
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
                  whitening=False, blur=False, final_activation=False, norm_momentum=0.99, sync_norm=False, seed=0,
-                 precision="float32", native_gradient=False):
+                 precision="float32", by_winograd=False):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -55,7 +55,7 @@ class ResNet(keras.Model):
         def convolution(filters, size, strides=1, masked=False):
             # masked: parts of what it gives are dropped. channels_last: not as the user's keras.json may say.
             return Convolution(filters, size, strides, "same", "channels_last", dtype=policy, trains_bias=masked,
-                               native_gradient=native_gradient,
+                               by_winograd=by_winograd,
                                kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
         def normalization():

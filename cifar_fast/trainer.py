@@ -121,7 +121,7 @@ def build_model(config, runtime, data):
                         stochastic_depth=config.stochastic_depth, whitening=config.whitening,
                         blur=config.blur, final_activation=config.final_activation, norm_momentum=config.norm_momentum,
                         sync_norm=config.sync_batch_norm and runtime.replicas is not None, seed=config.seed,
-                        precision=runtime.precision, native_gradient=runtime.native_gradient)
+                        precision=runtime.precision, by_winograd=runtime.by_winograd)
 
 
 def build_evaluator(config, models, data, replicas=None):

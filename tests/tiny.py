@@ -30,12 +30,12 @@ def few_images(patch):
         patch.setattr(f"cifar_fast.{picture}", lambda *_: None)
 
 
-def make_trainer(on=0, native=False, **changes):
-    """on: how many replicas, each on a CPU of its own; 0 is the plain engine. native: with `kernel_gradient`."""
+def make_trainer(on=0, by_winograd=False, **changes):
+    """on: how many replicas, each on a CPU of its own; 0 is the plain engine. by_winograd: with `winograd`."""
     chosen = config(**changes)
     team = replicas.mirrored([f"/CPU:{i}" for i in range(on)]) if on else None
     runtime = devices.resolve(chosen.precision, chosen.xla, team and team.devices)
-    return trainer.Trainer(chosen, dataclasses.replace(runtime, replicas=team, native_gradient=native),
+    return trainer.Trainer(chosen, dataclasses.replace(runtime, replicas=team, by_winograd=by_winograd),
                            data(chosen.train_examples, chosen.test_examples))
 
 

@@ -1,0 +1,54 @@
+"""3×3 convolutions and their gradients by Winograd's algorithm, in C (`winograd.c`).
+
+It takes a quarter of the multiplications, and oneDNN has it for no processor with AVX2 alone (docs/performance.md). The
+sums are added in another order, after small products, so results differ from TensorFlow's in the fifth digit.
+"""
+import functools
+import importlib.util
+
+import tensorflow as tf
+
+from cifar_fast import processor
+
+LANES = 16  # the C code takes multiples of it, of channels and of filters
+INSTRUCTIONS = {"avx2", "fma"}  # that it is compiled to
+LIBRARY = importlib.util.find_spec("cifar_fast_winograd")  # None where it was not compiled, see setup.py
+
+
+def serves(layer, channels):
+    """Whether a Keras `Conv2D` with "same" padding, given so many channels, is one for `convolution`."""
+    return (layer.kernel_size == (3, 3) and layer.strides == (1, 1) and layer.filters % LANES == 0
+            and channels % LANES == 0)
+
+
+@tf.custom_gradient
+def convolution(inputs, kernel):
+    """Convolution of stride 1 with "same" padding.
+
+    Args:
+      inputs: float32 [B, H, W, C]. kernel: float32 [3, 3, C, F]. C and F are multiples of `LANES`.
+    Returns:
+      float32 [B, H, W, F]. It and its gradients are the same to the bit whenever as many threads compute.
+    Raises:
+      tf.errors.InvalidArgumentError: other shapes. tf.errors.ResourceExhaustedError: no memory.
+    """
+    # As many threads as TensorFlow's own kernels have.
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or processor.usable_cores()
+
+    def gradients(dy):
+        by_inputs = _operations().cifar_fast_input_gradient(dy, kernel, threads=threads)
+        by_kernel = _operations().cifar_fast_kernel_gradient(inputs, dy, threads=threads)
+        return _with_shape(by_inputs, inputs.shape), _with_shape(by_kernel, kernel.shape)
+
+    outputs = _operations().cifar_fast_convolution(inputs, kernel, threads=threads)
+    return _with_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]]), gradients
+
+
+def _with_shape(tensor, shape):
+    tensor.set_shape(shape)
+    return tensor
+
+
+@functools.cache
+def _operations():
+    return tf.load_op_library(LIBRARY.origin)

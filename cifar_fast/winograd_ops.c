@@ -1,0 +1,152 @@
+/* TensorFlow's operations around `winograd.c`, by TensorFlow's C interface for kernels and operations, whose few
+   declarations that serve here are repeated, since its headers are not there when a package is built. They are
+   registered when the library is loaded. */
+#include "winograd.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct TF_Status TF_Status;
+typedef struct TF_Tensor TF_Tensor;
+typedef struct TF_OpDefinitionBuilder TF_OpDefinitionBuilder;
+typedef struct TF_KernelBuilder TF_KernelBuilder;
+typedef struct TF_OpKernelConstruction TF_OpKernelConstruction;
+typedef struct TF_OpKernelContext TF_OpKernelContext;
+typedef struct TF_ShapeInferenceContext TF_ShapeInferenceContext;
+enum { TF_OK = 0, TF_INVALID_ARGUMENT = 3, TF_RESOURCE_EXHAUSTED = 8, TF_FLOAT = 1 };
+
+TF_Status *TF_NewStatus(void);
+void TF_DeleteStatus(TF_Status *);
+int TF_GetCode(const TF_Status *);
+void TF_SetStatus(TF_Status *, int code, const char *message);
+void *TF_TensorData(const TF_Tensor *);
+int TF_NumDims(const TF_Tensor *);
+int64_t TF_Dim(const TF_Tensor *, int);
+void TF_DeleteTensor(TF_Tensor *);
+TF_OpDefinitionBuilder *TF_NewOpDefinitionBuilder(const char *name);
+void TF_OpDefinitionBuilderAddAttr(TF_OpDefinitionBuilder *, const char *);
+void TF_OpDefinitionBuilderAddInput(TF_OpDefinitionBuilder *, const char *);
+void TF_OpDefinitionBuilderAddOutput(TF_OpDefinitionBuilder *, const char *);
+void TF_OpDefinitionBuilderSetShapeInferenceFunction(TF_OpDefinitionBuilder *,
+                                                     void (*)(TF_ShapeInferenceContext *, TF_Status *));
+void TF_RegisterOpDefinition(TF_OpDefinitionBuilder *, TF_Status *);
+void TF_ShapeInferenceContextSetUnknownShape(TF_ShapeInferenceContext *, TF_Status *);
+TF_KernelBuilder *TF_NewKernelBuilder(const char *op, const char *device, void *(*create)(TF_OpKernelConstruction *),
+                                      void (*compute)(void *, TF_OpKernelContext *), void (*destroy)(void *));
+void TF_RegisterKernelBuilder(const char *name, TF_KernelBuilder *, TF_Status *);
+void TF_OpKernelConstruction_GetAttrInt32(TF_OpKernelConstruction *, const char *name, int32_t *, TF_Status *);
+void TF_GetInput(TF_OpKernelContext *, int, TF_Tensor **, TF_Status *);
+TF_Tensor *TF_AllocateOutput(TF_OpKernelContext *, int, int type, const int64_t *dims, int rank, size_t bytes,
+                             TF_Status *);
+void TF_OpKernelContext_Failure(TF_OpKernelContext *, TF_Status *);
+
+typedef int algorithm(const float *, const float *, float *, convolution_shape, int threads);
+
+enum { TENSORS = 3, INPUTS = 2, RANK = 4, TAPS = 3 };
+
+/* An operation, and which of its tensors, the two inputs and the output, is which. */
+typedef struct {
+    const char *name, *tensors[TENSORS];
+    algorithm *compute;
+    int x, y, kernel;
+} operation;
+
+static const operation CONVOLUTION = {
+    "CifarFastConvolution", {"x: float", "kernel: float", "y: float"}, winograd_convolution, .x = 0, .kernel = 1, .y = 2};
+static const operation INPUT_GRADIENT = {
+    "CifarFastInputGradient", {"dy: float", "kernel: float", "dx: float"}, winograd_input_gradient,
+    .y = 0, .kernel = 1, .x = 2};
+static const operation KERNEL_GRADIENT = {
+    "CifarFastKernelGradient", {"x: float", "dy: float", "dkernel: float"}, winograd_kernel_gradient,
+    .x = 0, .y = 1, .kernel = 2};
+
+static void set_dims(int64_t *dims, size_t a, size_t b, size_t c, size_t d)
+{
+    dims[0] = a, dims[1] = b, dims[2] = c, dims[3] = d;
+}
+
+/* The sizes of a convolution from those of its inputs, and those of its output; returns whether the inputs agree. */
+static bool infer(const operation *op, int64_t dims[TENSORS][RANK], convolution_shape *s)
+{
+    const int64_t *images = dims[0];  /* x or dy */
+    s->images = images[0], s->height = images[1], s->width = images[2];
+    s->channels = op->x < INPUTS ? dims[op->x][3] : dims[op->kernel][2];
+    s->filters = op->y < INPUTS ? dims[op->y][3] : dims[op->kernel][3];
+    int64_t expected[TENSORS][RANK];
+    set_dims(expected[op->x], s->images, s->height, s->width, s->channels);
+    set_dims(expected[op->y], s->images, s->height, s->width, s->filters);
+    set_dims(expected[op->kernel], TAPS, TAPS, s->channels, s->filters);
+    memcpy(dims[INPUTS], expected[INPUTS], sizeof expected[INPUTS]);
+    return !memcmp(dims, expected, sizeof expected) && s->height && s->width && s->channels % WINOGRAD_LANES == 0
+        && s->filters % WINOGRAD_LANES == 0;
+}
+
+static void apply(const operation *op, int threads, TF_OpKernelContext *context)
+{
+    TF_Status *status = TF_NewStatus();
+    TF_Tensor *tensors[TENSORS] = {NULL};
+    int64_t dims[TENSORS][RANK] = {0};
+    convolution_shape shape;
+    for (int i = 0; i < INPUTS && TF_GetCode(status) == TF_OK; i++) {
+        TF_GetInput(context, i, &tensors[i], status);
+        if (TF_GetCode(status) == TF_OK && TF_NumDims(tensors[i]) != RANK)
+            TF_SetStatus(status, TF_INVALID_ARGUMENT, "needs inputs of four dimensions");
+        for (int d = 0; d < RANK && TF_GetCode(status) == TF_OK; d++)
+            dims[i][d] = TF_Dim(tensors[i], d);
+    }
+    if (TF_GetCode(status) == TF_OK && !infer(op, dims, &shape))
+        TF_SetStatus(status, TF_INVALID_ARGUMENT, "the inputs' sizes differ, images have no pixels, the kernel is "
+                     "not 3x3, or channels or filters are no multiple of 16");
+    if (TF_GetCode(status) == TF_OK) {
+        size_t numbers = dims[INPUTS][0] * dims[INPUTS][1] * dims[INPUTS][2] * dims[INPUTS][3];
+        tensors[INPUTS] = TF_AllocateOutput(context, 0, TF_FLOAT, dims[INPUTS], RANK, numbers * sizeof(float), status);
+    }
+    if (TF_GetCode(status) == TF_OK
+        && op->compute(TF_TensorData(tensors[0]), TF_TensorData(tensors[1]), TF_TensorData(tensors[2]), shape, threads))
+        TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "no memory for a convolution");
+    if (TF_GetCode(status) != TF_OK)
+        TF_OpKernelContext_Failure(context, status);
+    for (int i = 0; i < TENSORS; i++)
+        if (tensors[i])
+            TF_DeleteTensor(tensors[i]);
+    TF_DeleteStatus(status);
+}
+
+/* What a kernel remembers is its number of threads, in place of a pointer. */
+
+static void *read_threads(TF_OpKernelConstruction *construction)
+{
+    TF_Status *status = TF_NewStatus();
+    int32_t threads = 1;
+    TF_OpKernelConstruction_GetAttrInt32(construction, "threads", &threads, status);
+    TF_DeleteStatus(status);  /* the definition has this attribute, and its least value */
+    return (void *)(intptr_t)threads;
+}
+
+static void forget(void *threads) { (void)threads; }
+
+static void convolve(void *threads, TF_OpKernelContext *context) { apply(&CONVOLUTION, (intptr_t)threads, context); }
+static void by_input(void *threads, TF_OpKernelContext *context) { apply(&INPUT_GRADIENT, (intptr_t)threads, context); }
+static void by_kernel(void *threads, TF_OpKernelContext *context) { apply(&KERNEL_GRADIENT, (intptr_t)threads, context); }
+
+static void add(const operation *op, void (*on_cpu)(void *, TF_OpKernelContext *))
+{
+    TF_Status *status = TF_NewStatus();
+    TF_OpDefinitionBuilder *definition = TF_NewOpDefinitionBuilder(op->name);
+    for (int i = 0; i < INPUTS; i++)
+        TF_OpDefinitionBuilderAddInput(definition, op->tensors[i]);
+    TF_OpDefinitionBuilderAddOutput(definition, op->tensors[INPUTS]);
+    TF_OpDefinitionBuilderAddAttr(definition, "threads: int >= 1");
+    /* The caller says what shapes come out. */
+    TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, TF_ShapeInferenceContextSetUnknownShape);
+    TF_RegisterOpDefinition(definition, status);
+    TF_RegisterKernelBuilder(op->name, TF_NewKernelBuilder(op->name, "CPU", read_threads, on_cpu, forget), status);
+    TF_DeleteStatus(status);  /* TensorFlow refuses to load what failed to register */
+}
+
+__attribute__((constructor)) static void register_operations(void)
+{
+    add(&CONVOLUTION, convolve);
+    add(&INPUT_GRADIENT, by_input);
+    add(&KERNEL_GRADIENT, by_kernel);
+}
