@@ -4,5 +4,5 @@ from setuptools import Extension, setup
 
 # A module of its own, so that a checkout that was installed finds it, too.
 setup(ext_modules=[Extension("cifar_fast_winograd", ["cifar_fast/winograd.c", "cifar_fast/winograd_ops.c"],
-                             depends=["cifar_fast/winograd.h"], optional=True, extra_compile_args=["-O3", "-pthread"],
-                             extra_link_args=["-pthread"])])
+                             depends=["cifar_fast/canvas.h", "cifar_fast/winograd.h"], optional=True,
+                             extra_compile_args=["-O3", "-pthread"], extra_link_args=["-pthread"])])

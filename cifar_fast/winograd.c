@@ -7,99 +7,31 @@
    so 36 products serve where 144 would. At each of these 36 points the sums are a product of matrices. The gradient by
    x is a convolution of dy with the kernels turned around, filters and channels exchanged.
 
-   A thread takes BLOCK windows at a time, so that what it computes of them stays in its caches. */
-#include "winograd.h"
+   A thread takes BLOCK windows at a time, so that what it computes of them stays in its caches, and lets the pixels of
+   the next block come near while it multiplies those of this one. */
+#include "canvas.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define AVX2 __attribute__((target("avx2,fma")))
+#define OWN __attribute__((noinline)) AVX2  /* lest callers take its registers */
+
 typedef float vector __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* INLINE: compiled into its callers, whose loops have known bounds then. OWN: by itself, lest its callers take its
-   registers. */
-#define AVX2 __attribute__((target("avx2,fma")))
-#define OWN __attribute__((noinline)) AVX2
-#define INLINE static inline __attribute__((always_inline)) AVX2
+INLINE AVX2 vector load(const float *from) { return *(const vector *)from; }
+INLINE AVX2 void store(float *to, vector v) { *(vector *)to = v; }
 
 enum {
-    TAPS = 3, IN = 6, OUT = 4, POINTS = IN * IN,
-    LANES = sizeof(vector) / sizeof(float), STRIP = 2 * LANES,  /* of filters */
-    BLOCK = 12,  /* windows, a multiple of ROWS */
-    ROWS = 6,    /* of a product at a time: with STRIP columns twelve of the sixteen vectors of AVX2 */
-    MAX_THREADS = 64, LINE = 64  /* bytes */
+    TAPS = 3, LANES = sizeof(vector) / sizeof(float), LINE = 64 /* bytes */, MAX_THREADS = 64,
+    STRIP = 2 * LANES,  /* filters of a product at a time */
+    BLOCK = 12,         /* windows, a multiple of ROWS */
+    ROWS = 6            /* and rows: its sums are twelve of the sixteen vectors of AVX2 */
 };
-
-/* Windows lie on a canvas of all images, `across` beside each other. Along an axis an image begins each `period` places:
-   the images share a margin of one row or column of zeros, or, where its length is a multiple of windows, they have none
-   and a window sees nothing of its neighbours. */
-typedef struct { size_t length, period, windows; int apart; } axis;
-
-typedef struct { convolution_shape shape; size_t across; axis vertical, horizontal; } canvas;
-
-static axis axis_of(size_t length, size_t images)
-{
-    size_t whole = (length + OUT - 1) / OUT * OUT, period = whole < length + 1 ? whole : length + 1;
-    return (axis){length, period, (images * period + OUT - 1) / OUT, period % OUT == 0};
-}
-
-static canvas canvas_of(convolution_shape s)
-{
-    size_t across = s.images && s.images < OUT ? s.images : OUT;  /* OUT periods are whole windows */
-    return (canvas){s, across, axis_of(s.height, (s.images + across - 1) / across), axis_of(s.width, across)};
-}
-
-static size_t windows(const canvas *on)
-{
-    return on->vertical.windows * on->horizontal.windows;
-}
-
-/* Where `size` places from `begin` before a window are: the numbers of their images times image_pitch and of their
-   places in them times pitch, or -1 outside. */
-INLINE void locate(ptrdiff_t *at, axis a, size_t window, int begin, int size, size_t image_pitch, size_t pitch)
-{
-    unsigned first = window * OUT, period = a.period, own = first / period;
-    ptrdiff_t image = own, place = (ptrdiff_t)(first % period) - begin;  /* -1: a margin, or what is apart */
-    for (int i = 0; i < size; i++, place++) {
-        if (place == period)
-            place = 0, image++;
-        int outside = place < 0 || place >= (ptrdiff_t)a.length || (a.apart && image != own);
-        at[i] = outside ? -1 : (ptrdiff_t)(image * image_pitch + place * pitch);
-    }
-}
-
-INLINE vector load(const float *from) { return *(const vector *)from; }
-INLINE void store(float *to, vector v) { *(vector *)to = v; }
-
-/* The pixels of a window: from a corner on where they are all in one image, else one by one. */
-typedef struct { float *corner, *each[POINTS]; size_t row, column; } pixels;
-
-/* Those of a window and `begin` before it, size × size; `outside` stands for those of no image. */
-INLINE void find(pixels *found, const canvas *on, size_t window, int begin, int size, float *images, size_t channels,
-                 float *outside)
-{
-    convolution_shape s = on->shape;
-    ptrdiff_t rows[IN], columns[IN], image = s.height * s.width, end = s.images * image;
-    locate(rows, on->vertical, window / on->horizontal.windows, begin, size, on->across * image, s.width);
-    locate(columns, on->horizontal, window % on->horizontal.windows, begin, size, image, 1);
-    int whole = (rows[0] | columns[0]) >= 0 && rows[0] + columns[0] < end && columns[size - 1] - columns[0] == size - 1
-        && rows[size - 1] - rows[0] == (size - 1) * (ptrdiff_t)s.width;
-    found->corner = whole ? images + (rows[0] + columns[0]) * channels : NULL;
-    found->row = s.width * channels, found->column = channels;
-    for (int i = 0; i < size && !whole; i++)
-        for (int j = 0; j < size; j++) {
-            ptrdiff_t pixel = rows[i] + columns[j];
-            found->each[i * IN + j] = (rows[i] | columns[j]) < 0 || pixel >= end ? outside : images + pixel * channels;
-        }
-}
-
-INLINE float *pixel(const pixels *from, int i, int j)
-{
-    return from->corner ? from->corner + i * from->row + j * from->column : from->each[i * IN + j];
-}
 
 /* The one-dimensional transforms, in place, of numbers `s` apart. */
 
-INLINE void by_B(vector *d, int s)  /* Bᵀd: 6 → 6 */
+INLINE AVX2 void by_B(vector *d, int s)  /* Bᵀd: 6 → 6 */
 {
     vector a = d[4 * s] - 4 * d[2 * s], b = d[3 * s] - 4 * d[s], c = d[4 * s] - d[2 * s], e = 2 * (d[3 * s] - d[s]);
     d[0] = 4 * d[0] - 5 * d[2 * s] + d[4 * s];
@@ -107,13 +39,13 @@ INLINE void by_B(vector *d, int s)  /* Bᵀd: 6 → 6 */
     d[s] = a + b, d[2 * s] = a - b, d[3 * s] = c + e, d[4 * s] = c - e;
 }
 
-INLINE void by_A(vector *m, int s)  /* Aᵀm: 6 → 4 */
+INLINE AVX2 void by_A(vector *m, int s)  /* Aᵀm: 6 → 4 */
 {
     vector a = m[s] + m[2 * s], b = m[s] - m[2 * s], c = m[3 * s] + m[4 * s], d = m[3 * s] - m[4 * s];
     m[0] += a + c, m[s] = b + 2 * d, m[2 * s] = a + 4 * c, m[3 * s] = b + 8 * d + m[5 * s];
 }
 
-INLINE void by_A_transposed(vector *y, int s)  /* Ay: 4 → 6 */
+INLINE AVX2 void by_A_transposed(vector *y, int s)  /* Ay: 4 → 6 */
 {
     vector a = y[0] + y[2 * s], b = y[s] + y[3 * s], c = y[0] + 4 * y[2 * s], d = 2 * y[s] + 8 * y[3 * s];
     y[5 * s] = y[3 * s], y[s] = a + b, y[2 * s] = a - b, y[3 * s] = c + d, y[4 * s] = c - d;
@@ -123,18 +55,35 @@ static const float G[IN][TAPS] = {
     {1 / 4.f, 0, 0}, {-1 / 6.f, -1 / 6.f, -1 / 6.f}, {-1 / 6.f, 1 / 6.f, -1 / 6.f},
     {1 / 24.f, 1 / 12.f, 1 / 6.f}, {1 / 24.f, -1 / 12.f, 1 / 6.f}, {0, 0, 1}};
 
-/* Windows of x, n from the first, to points [POINTS][n][channels] that lie `stride` apart. */
-OWN static void transform_inputs(float *x, float *points, size_t stride, const canvas *on, size_t channels,
-                                  size_t first, size_t n, float *zeros)
+/* Some windows' pixels. */
+typedef struct { pixels at[BLOCK]; size_t n; } block;
+
+/* Those from the first window on: a BLOCK, or what is left before the end. */
+static void find_block(block *found, const canvas *on, size_t first, size_t end, int before, int size, float *images,
+                       size_t channels, float *outside)
 {
-    for (size_t t = 0; t < n; t++) {
-        pixels at;
-        find(&at, on, first + t, 1, IN, x, channels, zeros);
+    found->n = first >= end ? 0 : end - first < BLOCK ? end - first : BLOCK;
+    for (size_t t = 0; t < found->n; t++)
+        find(&found->at[t], on, first + t, before, size, images, channels, outside);
+}
+
+/* Lets the pixel (i, j) of each window come near while something else is computed. */
+INLINE void fetch(const block *of, int i, int j, size_t channels)
+{
+    for (size_t t = 0; t < of->n; t++)
+        for (size_t c = 0; c < channels; c += LINE / sizeof(float))
+            __builtin_prefetch(pixel(&of->at[t], i, j) + c);
+}
+
+/* Windows of x to points [POINTS][n][channels] that lie `stride` apart. */
+OWN void transform_inputs(const block *of, float *points, size_t stride, size_t channels)
+{
+    for (size_t t = 0; t < of->n; t++)
         for (size_t c = 0; c < channels; c += LANES) {
             vector d[POINTS];
             for (int i = 0; i < IN; i++)
                 for (int j = 0; j < IN; j++)
-                    d[i * IN + j] = load(pixel(&at, i, j) + c);
+                    d[i * IN + j] = load(pixel(&of->at[t], i, j) + c);
             for (int i = 0; i < IN; i++)
                 by_B(d + i * IN, 1);
             for (int j = 0; j < IN; j++)
@@ -142,21 +91,17 @@ OWN static void transform_inputs(float *x, float *points, size_t stride, const c
             for (int p = 0; p < POINTS; p++)
                 store(points + p * stride + t * channels + c, d[p]);
         }
-    }
 }
 
 /* dy of windows, likewise to [POINTS][n][filters]. */
-OWN static void transform_output_gradients(float *dy, float *points, size_t stride, const canvas *on, size_t filters,
-                                            size_t first, size_t n, float *zeros)
+OWN void transform_output_gradients(const block *of, float *points, size_t stride, size_t filters)
 {
-    for (size_t t = 0; t < n; t++) {
-        pixels at;
-        find(&at, on, first + t, 0, OUT, dy, filters, zeros);
+    for (size_t t = 0; t < of->n; t++)
         for (size_t f = 0; f < filters; f += LANES) {
             vector d[POINTS];
             for (int i = 0; i < OUT; i++)
                 for (int j = 0; j < OUT; j++)
-                    d[i * IN + j] = load(pixel(&at, i, j) + f);
+                    d[i * IN + j] = load(pixel(&of->at[t], i, j) + f);
             for (int i = 0; i < OUT; i++)
                 by_A_transposed(d + i * IN, 1);
             for (int j = 0; j < IN; j++)
@@ -164,16 +109,12 @@ OWN static void transform_output_gradients(float *dy, float *points, size_t stri
             for (int p = 0; p < POINTS; p++)
                 store(points + p * stride + t * filters + f, d[p]);
         }
-    }
 }
 
-/* And points back to y; what lies outside goes to `unused`. */
-OWN static void transform_outputs(const float *points, size_t stride, float *y, const canvas *on, size_t filters,
-                                   size_t first, size_t n, float *unused)
+/* And points back to y. */
+OWN void transform_outputs(const block *of, const float *points, size_t stride, size_t filters)
 {
-    for (size_t t = 0; t < n; t++) {
-        pixels at;
-        find(&at, on, first + t, 0, OUT, y, filters, unused);
+    for (size_t t = 0; t < of->n; t++)
         for (size_t f = 0; f < filters; f += LANES) {
             vector m[POINTS];
             for (int p = 0; p < POINTS; p++)
@@ -184,9 +125,8 @@ OWN static void transform_outputs(const float *points, size_t stride, float *y, 
                 by_A(m + j, IN);
             for (int i = 0; i < OUT; i++)
                 for (int j = 0; j < OUT; j++)
-                    store(pixel(&at, i, j) + f, m[i * IN + j]);
+                    store(pixel(&of->at[t], i, j) + f, m[i * IN + j]);
         }
-    }
 }
 
 /* Kernels to points [POINTS][filters / STRIP][channels][STRIP]. With turned, `kernel` is [3, 3, filters, channels] and
@@ -242,7 +182,7 @@ AVX2 static void transform_sums(const float *points, int parts, float *kernel, s
 }
 
 /* out[ROWS][STRIP] = v[ROWS][channels] u[channels][STRIP]; rows of out lie `filters` apart. */
-OWN static void multiply(const float *v, const float *u, float *out, size_t channels, size_t filters)
+OWN void multiply(const float *v, const float *u, float *out, size_t channels, size_t filters)
 {
     vector sums[ROWS][2] = {0};
     for (size_t c = 0; c < channels; c++, u += STRIP) {
@@ -261,7 +201,8 @@ OWN static void multiply(const float *v, const float *u, float *out, size_t chan
 }
 
 /* out[rows][STRIP] += Σ v[t][rows] d[t][STRIP] over n windows t; rows of out lie `filters` apart. */
-INLINE void add_rows(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters, int rows)
+INLINE AVX2 void add_rows(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters,
+                          int rows)
 {
     vector sums[ROWS][2];
 #pragma GCC unroll 6
@@ -285,7 +226,7 @@ INLINE void add_rows(const float *v, const float *d, float *out, size_t n, size_
 }
 
 /* The same for WINOGRAD_LANES rows. */
-OWN static void add_products(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters)
+OWN void add_products(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters)
 {
     add_rows(v, d, out, n, channels, filters, ROWS);
     add_rows(v + ROWS, d, out + ROWS * filters, n, channels, filters, ROWS);
@@ -329,17 +270,24 @@ AVX2 static void *convolve(void *argument)
 {
     job *j = argument;
     workspace own = take_workspace(j);
-    size_t channels = j->on.shape.channels, filters = j->on.shape.filters, total = windows(&j->on), first;
-    while ((first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED)) < total) {
-        size_t n = total - first < BLOCK ? total - first : BLOCK;
-        transform_inputs(j->x, own.in, own.stride_in, &j->on, channels, first, n, own.zeros);
+    size_t channels = j->on.shape.channels, filters = j->on.shape.filters, end = windows(&j->on);
+    block in, out;
+    size_t first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
+    find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
+    while (in.n) {
+        transform_inputs(&in, own.in, own.stride_in, channels);
+        find_block(&out, &j->on, first, end, 0, OUT, j->y, filters, own.unused);
+        first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
+        find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);  /* the next block's */
         const float *u = j->kernels;
-        for (int p = 0; p < POINTS; p++)
+        for (int p = 0; p < POINTS; p++) {
+            fetch(&in, p / IN, p % IN, channels);
             for (size_t f = 0; f < filters; f += STRIP, u += channels * STRIP)
-                for (size_t t = 0; t < n; t += ROWS)  /* the last rows may be of an earlier block: nobody reads them */
+                for (size_t t = 0; t < out.n; t += ROWS)  /* the last may be of an earlier block: nobody reads them */
                     multiply(own.in + p * own.stride_in + t * channels, u,
                              own.out + p * own.stride_out + t * filters + f, channels, filters);
-        transform_outputs(own.out, own.stride_out, j->y, &j->on, filters, first, n, own.unused);
+        }
+        transform_outputs(&out, own.out, own.stride_out, filters);
     }
     return NULL;
 }
@@ -349,19 +297,29 @@ AVX2 static void *sum_kernel_gradients(void *argument)
     job *j = argument;
     workspace own = take_workspace(j);
     size_t channels = j->on.shape.channels, filters = j->on.shape.filters, total = windows(&j->on), part;
+    block x, dy;
     while ((part = __atomic_fetch_add(&j->next, 1, __ATOMIC_RELAXED)) < j->parts) {
-        size_t end = total * (part + 1) / j->parts;
+        size_t first = total * part / j->parts, end = total * (part + 1) / j->parts;
         float *sums = j->sums + part * POINTS * channels * filters;
         memset(sums, 0, POINTS * channels * filters * sizeof(float));
-        for (size_t first = total * part / j->parts; first < end; first += BLOCK) {
-            size_t n = end - first < BLOCK ? end - first : BLOCK;
-            transform_inputs(j->x, own.in, own.stride_in, &j->on, channels, first, n, own.zeros);
-            transform_output_gradients(j->y, own.out, own.stride_out, &j->on, filters, first, n, own.zeros);
-            for (int p = 0; p < POINTS; p++)
+        find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
+        find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
+        while (x.n) {
+            size_t n = x.n;
+            transform_inputs(&x, own.in, own.stride_in, channels);
+            transform_output_gradients(&dy, own.out, own.stride_out, filters);
+            first += BLOCK;  /* the next block's pixels are fetched while this one's are multiplied */
+            find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
+            find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
+            for (int p = 0; p < POINTS; p++) {
+                fetch(&x, p / IN, p % IN, channels);
+                if (p < OUT * OUT)
+                    fetch(&dy, p / OUT, p % OUT, filters);
                 for (size_t f = 0; f < filters; f += STRIP)
                     for (size_t c = 0; c < channels; c += WINOGRAD_LANES)
                         add_products(own.in + p * own.stride_in + c, own.out + p * own.stride_out + f,
                                      sums + (p * channels + c) * filters + f, n, channels, filters);
+            }
         }
     }
     return NULL;

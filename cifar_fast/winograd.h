@@ -1,6 +1,6 @@
-/* Convolutions of 3×3 and stride 1, with a margin of zeros, in float32. Arrays lie as TensorFlow's: x is [images, height,
-   width, channels], y [images, height, width, filters], a kernel [3, 3, channels, filters]; channels and filters are
-   multiples of WINOGRAD_LANES. What returns int returns 0, or -1 where there is no memory for it. */
+/* Convolutions of 3×3 and stride 1, with a margin of zeros, in float32. Arrays lie as TensorFlow's: x is [images,
+   height, width, channels], y [images, height, width, filters], a kernel [3, 3, channels, filters]; channels and filters
+   are multiples of WINOGRAD_LANES. What returns int returns 0, or -1 where there is no memory for it. */
 #include <stddef.h>
 
 enum { WINOGRAD_LANES = 16 };

@@ -52,7 +52,8 @@ typedef struct {
 } operation;
 
 static const operation CONVOLUTION = {
-    "CifarFastConvolution", {"x: float", "kernel: float", "y: float"}, winograd_convolution, .x = 0, .kernel = 1, .y = 2};
+    "CifarFastConvolution", {"x: float", "kernel: float", "y: float"}, winograd_convolution,
+    .x = 0, .kernel = 1, .y = 2};
 static const operation INPUT_GRADIENT = {
     "CifarFastInputGradient", {"dy: float", "kernel: float", "dx: float"}, winograd_input_gradient,
     .y = 0, .kernel = 1, .x = 2};
@@ -125,9 +126,9 @@ static void *read_threads(TF_OpKernelConstruction *construction)
 
 static void forget(void *threads) { (void)threads; }
 
-static void convolve(void *threads, TF_OpKernelContext *context) { apply(&CONVOLUTION, (intptr_t)threads, context); }
-static void by_input(void *threads, TF_OpKernelContext *context) { apply(&INPUT_GRADIENT, (intptr_t)threads, context); }
-static void by_kernel(void *threads, TF_OpKernelContext *context) { apply(&KERNEL_GRADIENT, (intptr_t)threads, context); }
+static void convolve(void *threads, TF_OpKernelContext *on) { apply(&CONVOLUTION, (intptr_t)threads, on); }
+static void by_input(void *threads, TF_OpKernelContext *on) { apply(&INPUT_GRADIENT, (intptr_t)threads, on); }
+static void by_kernel(void *threads, TF_OpKernelContext *on) { apply(&KERNEL_GRADIENT, (intptr_t)threads, on); }
 
 static void add(const operation *op, void (*on_cpu)(void *, TF_OpKernelContext *))
 {
