@@ -1,0 +1,169 @@
+/* The transforms of F(4×4, 3×3), see `winograd.c`: from windows of x and of dy and from kernels to their 36 points, and
+   from there to windows of y and to kernels. */
+#include "canvas.h"
+
+#define AVX2 __attribute__((target("avx2,fma")))
+#define OWN static __attribute__((noinline)) AVX2  /* lest callers take its registers */
+
+typedef float vector __attribute__((vector_size(32), aligned(4), may_alias));
+
+INLINE AVX2 vector load(const float *from) { return *(const vector *)from; }
+INLINE AVX2 void store(float *to, vector v) { *(vector *)to = v; }
+
+enum {
+    TAPS = 3, LANES = sizeof(vector) / sizeof(float), LINE = 64 /* bytes */,
+    BLOCK = 12,        /* windows that are transformed together */
+    STRIP = 2 * LANES  /* filters that lie together at a point, and are multiplied together */
+};
+
+/* The one-dimensional transforms, in place, of numbers `s` apart. */
+
+INLINE AVX2 void by_B(vector *d, int s)  /* Bᵀd: 6 → 6 */
+{
+    vector a = d[4 * s] - 4 * d[2 * s], b = d[3 * s] - 4 * d[s], c = d[4 * s] - d[2 * s], e = 2 * (d[3 * s] - d[s]);
+    d[0] = 4 * d[0] - 5 * d[2 * s] + d[4 * s];
+    d[5 * s] = 4 * d[s] - 5 * d[3 * s] + d[5 * s];
+    d[s] = a + b, d[2 * s] = a - b, d[3 * s] = c + e, d[4 * s] = c - e;
+}
+
+INLINE AVX2 void by_A(vector *m, int s)  /* Aᵀm: 6 → 4 */
+{
+    vector a = m[s] + m[2 * s], b = m[s] - m[2 * s], c = m[3 * s] + m[4 * s], d = m[3 * s] - m[4 * s];
+    m[0] += a + c, m[s] = b + 2 * d, m[2 * s] = a + 4 * c, m[3 * s] = b + 8 * d + m[5 * s];
+}
+
+INLINE AVX2 void by_A_transposed(vector *y, int s)  /* Ay: 4 → 6 */
+{
+    vector a = y[0] + y[2 * s], b = y[s] + y[3 * s], c = y[0] + 4 * y[2 * s], d = 2 * y[s] + 8 * y[3 * s];
+    y[5 * s] = y[3 * s], y[s] = a + b, y[2 * s] = a - b, y[3 * s] = c + d, y[4 * s] = c - d;
+}
+
+static const float G[IN][TAPS] = {
+    {1 / 4.f, 0, 0}, {-1 / 6.f, -1 / 6.f, -1 / 6.f}, {-1 / 6.f, 1 / 6.f, -1 / 6.f},
+    {1 / 24.f, 1 / 12.f, 1 / 6.f}, {1 / 24.f, -1 / 12.f, 1 / 6.f}, {0, 0, 1}};
+
+/* Some windows' pixels. */
+typedef struct { pixels at[BLOCK]; size_t n; } block;
+
+/* Those from the first window on: a BLOCK, or what is left before the end. */
+static void find_block(block *found, const canvas *on, size_t first, size_t end, int before, int size, float *images,
+                       size_t channels, float *outside)
+{
+    found->n = first >= end ? 0 : end - first < BLOCK ? end - first : BLOCK;
+    for (size_t t = 0; t < found->n; t++)
+        find(&found->at[t], on, first + t, before, size, images, channels, outside);
+}
+
+/* Lets the pixel (i, j) of each window come near while something else is computed. */
+INLINE void fetch(const block *of, int i, int j, size_t channels)
+{
+    for (size_t t = 0; t < of->n; t++)
+        for (size_t c = 0; c < channels; c += LINE / sizeof(float))
+            __builtin_prefetch(pixel(&of->at[t], i, j) + c);
+}
+
+/* Windows of x to points [POINTS][n][channels] that lie `stride` apart. */
+OWN void transform_inputs(const block *of, float *points, size_t stride, size_t channels)
+{
+    for (size_t t = 0; t < of->n; t++)
+        for (size_t c = 0; c < channels; c += LANES) {
+            vector d[POINTS];
+            for (int i = 0; i < IN; i++)
+                for (int j = 0; j < IN; j++)
+                    d[i * IN + j] = load(pixel(&of->at[t], i, j) + c);
+            for (int i = 0; i < IN; i++)
+                by_B(d + i * IN, 1);
+            for (int j = 0; j < IN; j++)
+                by_B(d + j, IN);
+            for (int p = 0; p < POINTS; p++)
+                store(points + p * stride + t * channels + c, d[p]);
+        }
+}
+
+/* dy of windows, likewise to [POINTS][n][filters]. */
+OWN void transform_output_gradients(const block *of, float *points, size_t stride, size_t filters)
+{
+    for (size_t t = 0; t < of->n; t++)
+        for (size_t f = 0; f < filters; f += LANES) {
+            vector d[POINTS];
+            for (int i = 0; i < OUT; i++)
+                for (int j = 0; j < OUT; j++)
+                    d[i * IN + j] = load(pixel(&of->at[t], i, j) + f);
+            for (int i = 0; i < OUT; i++)
+                by_A_transposed(d + i * IN, 1);
+            for (int j = 0; j < IN; j++)
+                by_A_transposed(d + j, IN);
+            for (int p = 0; p < POINTS; p++)
+                store(points + p * stride + t * filters + f, d[p]);
+        }
+}
+
+/* And points back to y. */
+OWN void transform_outputs(const block *of, const float *points, size_t stride, size_t filters)
+{
+    for (size_t t = 0; t < of->n; t++)
+        for (size_t f = 0; f < filters; f += LANES) {
+            vector m[POINTS];
+            for (int p = 0; p < POINTS; p++)
+                m[p] = load(points + p * stride + t * filters + f);
+            for (int i = 0; i < IN; i++)
+                by_A(m + i * IN, 1);
+            for (int j = 0; j < OUT; j++)
+                by_A(m + j, IN);
+            for (int i = 0; i < OUT; i++)
+                for (int j = 0; j < OUT; j++)
+                    store(pixel(&of->at[t], i, j) + f, m[i * IN + j]);
+        }
+}
+
+/* Kernels to points [POINTS][filters / STRIP][channels][STRIP]. With turned, `kernel` is [3, 3, filters, channels] and
+   turned around. */
+AVX2 static void transform_kernels(const float *kernel, float *points, size_t channels, size_t filters, int turned)
+{
+    for (size_t c = 0; c < channels; c++)
+        for (size_t f = 0; f < filters; f += LANES) {
+            vector g[TAPS][TAPS], half[IN][TAPS];
+            for (int a = 0; a < TAPS; a++)
+                for (int b = 0; b < TAPS; b++)
+                    if (turned)
+                        for (int lane = 0; lane < LANES; lane++)
+                            g[TAPS - 1 - a][TAPS - 1 - b][lane] =
+                                kernel[((a * TAPS + b) * filters + f + lane) * channels + c];
+                    else
+                        g[a][b] = load(kernel + ((a * TAPS + b) * channels + c) * filters + f);
+            for (int i = 0; i < IN; i++)
+                for (int b = 0; b < TAPS; b++)
+                    half[i][b] = G[i][0] * g[0][b] + G[i][1] * g[1][b] + G[i][2] * g[2][b];
+            for (int i = 0; i < IN; i++)
+                for (int j = 0; j < IN; j++)
+                    store(points + (i * IN + j) * channels * filters + (f / STRIP * channels + c) * STRIP + f % STRIP,
+                          half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2]);
+        }
+}
+
+/* Points of `parts` shares of the windows, [parts][POINTS][channels][filters], to their sum as a kernel; size is that
+   of a point. */
+AVX2 static void transform_sums(const float *points, int parts, float *kernel, size_t size)
+{
+    for (size_t k = 0; k < size; k += LANES) {
+        vector sums[IN][IN], half[TAPS][IN];
+        for (int p = 0; p < POINTS; p++) {
+            sums[p / IN][p % IN] = load(points + p * size + k);
+            for (int part = 1; part < parts; part++)
+                sums[p / IN][p % IN] += load(points + (part * POINTS + p) * size + k);
+        }
+        for (int a = 0; a < TAPS; a++)
+            for (int j = 0; j < IN; j++) {
+                half[a][j] = G[0][a] * sums[0][j];
+                for (int i = 1; i < IN; i++)
+                    half[a][j] += G[i][a] * sums[i][j];
+            }
+        for (int a = 0; a < TAPS; a++)
+            for (int b = 0; b < TAPS; b++) {
+                vector sum = half[a][0] * G[0][b];
+                for (int j = 1; j < IN; j++)
+                    sum += half[a][j] * G[j][b];
+                store(kernel + (a * TAPS + b) * size + k, sum);
+            }
+    }
+}
