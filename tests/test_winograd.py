@@ -99,7 +99,8 @@ def test_only_what_it_computes_is_given_to_it(size, options, channels, serves):
 @here
 def test_other_shapes_are_refused():
     x, kernel = tf.zeros((2, 8, 8, 16)), tf.zeros((3, 3, 16, 16))
-    for wrong in ((x, kernel[..., :8]), (x, kernel[:2]), (x[..., :8], kernel[:, :, :8]), (x[0], kernel), (x[:, :0], kernel)):
+    for wrong in ((x, kernel[..., :8]), (x, kernel[:2]), (x[..., :8], kernel[:, :, :8]), (x[0], kernel),
+                  (x[:, :0], kernel)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="sizes differ|four dimensions"):
             winograd._operations().cifar_fast_convolution(*wrong, threads=1)
 
