@@ -19,7 +19,9 @@ def evaluate(config, which="best"):
     Raises:
       UserError: no such checkpoint, bad data, or a loss that is not finite.
     """
-    runtime = devices.resolve(config.precision, config.xla)
+    # What computed the training may not be here, or not in another precision.
+    convolutions = "auto" if config.convolutions == "winograd" else config.convolutions
+    runtime = devices.resolve(config.precision, config.xla, convolutions=convolutions)
     model, data, epoch = _restored(config, which, runtime)
     result = trainer.build_evaluator(config, [model], data)(tta=True)
     if not np.isfinite(result.loss):
@@ -38,7 +40,7 @@ def export(config, which="best"):
     Raises:
       UserError: no such checkpoint, bad data, or a folder that can't be written.
     """
-    model, data, _ = _restored(config, which, devices.resolve("float32", "off", gradient="tensorflow"))
+    model, data, _ = _restored(config, which, devices.resolve("float32", "off", convolutions="tensorflow"))
     classifier = Classifier(model, Statistics.of(data.train_images, config.standardize), data.class_names)
     images = tf.TensorSpec([None, *data.train_images.shape[1:]], tf.uint8, "images")
     path = Path(config.workdir) / "saved_model"
