@@ -1,7 +1,7 @@
 """3×3 convolutions and their gradients by Winograd's algorithm, in C (`winograd.c`).
 
 It takes a quarter of the multiplications, and oneDNN has it for no processor with AVX2 alone (docs/performance.md). The
-sums are added in another order, after small products, so results differ from TensorFlow's in the fifth digit.
+results differ from TensorFlow's in the sixth digit, the gradients by kernels in the fifth (root mean squares).
 """
 import functools
 import importlib.util
