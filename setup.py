@@ -3,7 +3,7 @@ the package installs without it, and `cifar_fast devices` says so."""
 from setuptools import Extension, setup
 
 # A module of its own, so that a checkout that was installed finds it, too. Its inner loops are short enough for where
-# they begin, within a line of the cache, to tell: by 6 to 9% of a convolution.
+# they begin, within a line of the cache, to tell: by 6 to 9% of a convolution, in trials.
 setup(ext_modules=[Extension("cifar_fast_winograd", ["cifar_fast/winograd.c", "cifar_fast/winograd_ops.c"],
                              depends=[f"cifar_fast/{name}.h" for name in ("winograd", "canvas", "transforms")],
                              optional=True, extra_compile_args=["-O3", "-falign-loops=64", "-pthread"],
