@@ -3,8 +3,8 @@
     python -m benchmarks.step_breakdown --dataset=cifar10 --data_dir=PATH --batch_size=128 --out=breakdown.json
 
 Takes the flags of `cifar_fast train`. The parts are the trainer's own programs, timed in turns; the bounds are the
-best rate of a matrix product, and the time that the network's convolutions take one by one, each alone at its own
-best rate (forward, gradient by the input, gradient by the kernel).
+best rate of a matrix product, and the time that TensorFlow's convolutions of the network's sizes take one by one, each
+alone at its own best rate (forward, gradient by the input, gradient by the kernel).
 """
 import statistics
 import sys
