@@ -5,7 +5,8 @@ import tempfile
 from cifar_fast import environment
 
 # Most of the suite's time is compilation; programs that run for a few steps need not be fast.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+                      "--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
 # What a shell may hold for real runs: other workers, GPUs, a limit on the instructions.
 for name in [n for n in os.environ if n in ("TF_CONFIG", "ONEDNN_MAX_CPU_ISA") or n.startswith("SLURM_")]:

@@ -50,7 +50,7 @@ def test_compiled_replicas_give_the_same_losses():
 
 @pytest.mark.parametrize("kind", ["stream", "resident"])
 def test_replicas_augment_as_one_device_does(kind):
-    one, many = tiny.make_trainer(input=kind, cutmix=1.0), tiny.make_trainer(on=2, input=kind, cutmix=1.0)
+    one, many = (tiny.make_trainer(on=count, input=kind, cutmix=1.0, **tiny.ORIGINAL) for count in (0, 2))
     for epoch, start in ((0, 0), (1, 3)):  # the second as after going on from a checkpoint
         _, whole, _ = one.engine.prepared(next(one.batches(epoch, start)), tf.constant(epoch), None)
         batch = next(many.batches(epoch, start))

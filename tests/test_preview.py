@@ -3,9 +3,6 @@ import tiny
 
 from cifar_fast import preview, report
 
-PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,
-             vertical_flip=False)
-
 
 def drawn(monkeypatch, **flags):
     """(before, after) as the sheet gets them: [N, 32, 32, 3] and [N, views, 32, 32, 3]."""
@@ -17,18 +14,18 @@ def drawn(monkeypatch, **flags):
 
 
 def test_without_augmentation_every_view_is_the_image(monkeypatch):
-    before, after = drawn(monkeypatch, **PLAIN)
+    before, after = drawn(monkeypatch, horizontal_flip=False)
     assert np.array_equal(before, tiny.data().train_images[:5])
     np.testing.assert_allclose(after, np.repeat(before[:, None], 3, 1), atol=1e-2)
 
 
 def test_each_view_is_another_epochs(monkeypatch):
-    before, after = drawn(monkeypatch)
+    before, after = drawn(monkeypatch, **tiny.ORIGINAL)
     assert not np.allclose(after[:, 0], before) and not np.allclose(after[:, 0], after[:, 1])
 
 
 def test_smaller_crops_stand_in_a_black_frame(monkeypatch):
-    before, after = drawn(monkeypatch, **PLAIN | {"crop_size": 24})
+    before, after = drawn(monkeypatch, horizontal_flip=False, crop_size=24)
     assert not after[:, :, :4].any() and not after[:, :, :, -4:].any() and after[:, :, 4:-4, 4:-4].any()
 
 

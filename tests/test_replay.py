@@ -14,7 +14,7 @@ def exported(tmp_path):
     pytest.importorskip("jax", reason="a replay needs jax, which is not installed")
     ours = tiny.make_trainer(optimizer="sgd", learning_rate=1e-3, prune=0.2, prune_easy=0.5, prune_first=1,
                              prune_last=0, image_sizes="8x1,12x1", average="ema", average_every=2, average_decay=0.5,
-                             tta="mirror")
+                             tta="mirror", **tiny.ORIGINAL)
     export.export(ours, "float32", tmp_path / "exported")
     data = tmp_path / "data.npz"
     np.savez(data, x_train=ours.data.train_images, y_train=ours.data.train_labels, x_test=ours.data.test_images,

@@ -127,8 +127,7 @@ def test_workers_with_other_data_are_refused():
         train._check_shared(tiny.data(test=1), team(ours))
 
 
-PLAIN = dict(rotation_range=0.0, width_shift_range=0.0, height_shift_range=0.0, horizontal_flip=False,
-             vertical_flip=False, epochs=4, steps_per_call=1, checkpoint_every=0.0)
+PLAIN = dict(horizontal_flip=False, epochs=4, steps_per_call=1, checkpoint_every=0.0)
 TRICKS = {
     "lookahead": PLAIN | dict(
         optimizer="muon", learning_rate=0.1, schedule="one_cycle", image_sizes="8x2,16x2", average="lookahead",
