@@ -18,8 +18,7 @@ def curve():
     real = dict(dataset="cifar10", data_dir=path) if path else dict(dataset="synthetic")
     # At 8 pixels, a third of the time: processors without bfloat16 emulate it.
     config = dict(**real, units=3, filters=8, batch_size=BATCH, train_examples=BATCH * STEPS,
-                  test_examples=50, rotation_range=30.0, width_shift_range=0.1, height_shift_range=0.1,
-                  horizontal_flip=True, vertical_flip=True, epochs=1, image_sizes="8x1")
+                  test_examples=50, epochs=1, image_sizes="8x1", **tiny.ORIGINAL)
     data, known = trainer.load_data(Config(**config)), {}
 
     def of(precision):
