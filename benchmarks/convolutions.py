@@ -6,6 +6,7 @@ The two take turns. `gflops` are those of the definition, 18 · channels · filt
 algorithm; `deviation` is the root mean square of the differences from TensorFlow's result, over that of the result.
 """
 import os
+import sys
 
 from absl import app, flags
 
@@ -17,6 +18,7 @@ environment.prepare()
 import tensorflow as tf  # noqa: E402
 
 from cifar_fast import devices, winograd  # noqa: E402
+from cifar_fast.errors import UserError  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batch_size", 250, "images a call", lower_bound=1)
@@ -28,9 +30,10 @@ GROUPS = ((1, 32), (2, 64), (4, 128))  # how many times smaller the original net
 
 
 def main(_):
-    if not winograd.LIBRARY:
-        raise app.UsageError("our convolutions were not compiled, for want of a C compiler at installation")
-    devices.resolve("float32", "off")
+    try:
+        devices.resolve("float32", "off", convolutions="winograd")
+    except UserError as error:  # ours can't run here
+        sys.exit(f"convolutions: {error}")
     results, ratios = [], []
     for size in map(int, FLAGS.image_sizes):
         for smaller, filters in GROUPS:
