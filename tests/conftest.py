@@ -14,16 +14,18 @@ for name in [n for n in os.environ if n in ("TF_CONFIG", "ONEDNN_MAX_CPU_ISA") o
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 environment.prepare()  # oneDNN, which TensorFlow leaves off on some processors, too
 
-with environment.quiet():
-    import tensorflow as tf
 
-# As above, of graphs; `python -m cifar_fast` in a process of its own has its graphs optimized, as users have them.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    # A core for each of pytest's workers: threads of all on all cores mostly wait for each other.
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+def pytest_configure(config):
+    if getattr(config.option, "numprocesses", None):
+        return  # pytest-xdist's controller: it runs no test, and its workers wait for it
+    with environment.quiet():
+        import tensorflow as tf
+    # As above, of graphs; `python -m cifar_fast` in a process of its own has its graphs optimized, as users have them.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        # A core for each of pytest's workers: threads of all on all cores mostly wait for each other.
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
 def pytest_collection_modifyitems(items):
