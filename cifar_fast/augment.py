@@ -102,6 +102,7 @@ class Affine:
         _check("cval", self.cval, _number(self.cval), "a finite number")
         _check("rescale", self.rescale, self.rescale is None or _number(self.rescale), "None or a finite number")
 
+    @tf.autograph.experimental.do_not_convert  # which takes seconds and finds nothing to convert
     def __call__(self, images, seed, ids=None):
         """Augments a batch.
 

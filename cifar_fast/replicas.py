@@ -53,8 +53,8 @@ class Replicas:
             return array
         # A collective knows its shape: one program for each, in the same order on all workers.
         if array.shape not in self._totals:
-            spec = tf.TensorSpec(array.shape, tf.float32)
-            self._totals[array.shape] = tf.function(self._total).get_concrete_function(spec)
+            program = tf.function(self._total, autograph=False)
+            self._totals[array.shape] = program.get_concrete_function(tf.TensorSpec(array.shape, tf.float32))
         return self._totals[array.shape](tf.constant(array)).numpy()
 
     def _total(self, array):

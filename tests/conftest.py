@@ -22,6 +22,9 @@ def pytest_configure(config):
         import tensorflow as tf
     # As above, of graphs; `python -m cifar_fast` in a process of its own has its graphs optimized, as users have them.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # For replicas; here, because a test module may start TensorFlow's devices when it is imported.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         # A core for each of pytest's workers: threads of all on all cores mostly wait for each other.
         cores = sorted(os.sched_getaffinity(0))

@@ -2,14 +2,9 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
 from cifar_fast import devices, replicas, sources, synthetic, trainer
 from cifar_fast.config import Config
-
-# All test modules are imported before the first test starts TensorFlow's devices.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4)
 
 # The original's augmentation, for tests that are about it: it takes a third of the time until a first step.
 ORIGINAL = dict(rotation_range=30.0, width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True,
