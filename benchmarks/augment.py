@@ -17,8 +17,8 @@ environment.prepare()
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from benchmarks import harness  # noqa: E402
-from cifar_fast.augment import Affine, coordinates  # noqa: E402
+from benchmarks.support import harness  # noqa: E402
+from cifar_fast.augment.affine import Affine, coordinates  # noqa: E402
 
 DEGREES, SHARE = 30, 0.1
 ARGUMENTS = dict(rotation_range=DEGREES, width_shift_range=SHARE, height_shift_range=SHARE, horizontal_flip=True,

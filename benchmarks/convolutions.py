@@ -10,15 +10,16 @@ import sys
 
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment
 
 environment.prepare()
 
 import tensorflow as tf  # noqa: E402
 
-from cifar_fast import devices, winograd  # noqa: E402
 from cifar_fast.errors import UserError  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.network import winograd  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batch_size", 250, "images a call", lower_bound=1)

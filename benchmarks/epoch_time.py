@@ -11,9 +11,9 @@ import sys
 
 from absl import app, flags
 
-from benchmarks import harness
 from benchmarks.peers import PEERS
-from benchmarks.turns import Contestant, paced
+from benchmarks.support import harness
+from benchmarks.support.turns import Contestant, paced
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", "cifar10", "cifar10, cifar100 or synthetic")

@@ -18,7 +18,7 @@ import math
 import sys
 from pathlib import Path
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import cli, environment, files
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
@@ -32,8 +32,14 @@ import numpy as np  # noqa: E402
 
 from benchmarks import trials  # noqa: E402
 from benchmarks.replay import npz, random_images  # noqa: E402
-from cifar_fast import devices, objective, pipeline, plan, trainer  # noqa: E402
-from cifar_fast.step import accumulate  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.training import (  # noqa: E402
+    objective,
+    pipeline,
+    plan,
+    trainer,  # noqa: E402
+)
+from cifar_fast.training.step import accumulate  # noqa: E402
 
 LONGEST = 100  # steps a call, where --steps_per_call does not say
 

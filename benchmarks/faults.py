@@ -3,7 +3,7 @@
     python -m benchmarks.faults --out=faults.json       all of it, in some 10 minutes on two cores
     python -m benchmarks.faults --short                 most kinds, once
 
-A table says what was tried how often, how often it was survived, and what was lost. `benchmarks.fault_kinds` says what
+A table says what was tried how often, how often it was survived, and what was lost. `support.fault_kinds` says what
 each fault is and what survival means. Exit code 1 if anything was lost.
 """
 import collections
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment, processor
 
 environment.prepare()
 
 with environment.quiet():
-    from benchmarks import children, fault_kinds, faulty
+    from benchmarks.support import children, fault_kinds, faulty
 
 FLAGS = flags.FLAGS
 flags.DEFINE_boolean("short", False, "one fault of most kinds, drawn by --seed")

@@ -8,7 +8,7 @@ has the mean loss and accuracy of the epoch's steps so far, as Keras's progress 
 """
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment, files
 
 environment.prepare()
@@ -18,7 +18,9 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from benchmarks.peers import network  # noqa: E402
-from cifar_fast import cli, devices, trainer  # noqa: E402
+from cifar_fast import cli  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.training import trainer  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("recipe", "seed_cifar10", ["seed_cifar10", "seed_cifar100"], "which of the original recipes")

@@ -9,15 +9,20 @@ import time
 
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment
 
 environment.prepare()
 
 import numpy as np  # noqa: E402
 
-from cifar_fast import devices, pipeline, plan, trainer  # noqa: E402
 from cifar_fast.config import Config  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.training import (  # noqa: E402
+    pipeline,
+    plan,
+    trainer,  # noqa: E402
+)
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", "synthetic", "cifar10, cifar100 or synthetic")

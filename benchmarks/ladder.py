@@ -23,9 +23,11 @@ from pathlib import Path
 
 from absl import app, flags
 
-from benchmarks import harness
-from cifar_fast import cli, files, flops, plan
+from benchmarks.support import harness
+from cifar_fast import cli, files
 from cifar_fast.errors import UserError
+from cifar_fast.network import flops
+from cifar_fast.training import plan
 
 # Name, and the flags that it changes. `image_sizes` stand for shares of the epochs, whose number follows.
 RUNGS = (

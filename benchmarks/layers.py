@@ -11,7 +11,7 @@ import time
 
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment
 
 environment.prepare()
@@ -20,8 +20,10 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from cifar_fast import devices, layers, resnet, trainer  # noqa: E402
 from cifar_fast.config import Config  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.network import layers, resnet  # noqa: E402
+from cifar_fast.training import trainer  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batch_size", 128, "images a step", lower_bound=1)

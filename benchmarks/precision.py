@@ -8,14 +8,16 @@ a few steps; the largest gap of the single steps stands beneath it.
 """
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment, files
 
 environment.prepare()
 
 import numpy as np  # noqa: E402
 
-from cifar_fast import cli, devices, trainer  # noqa: E402
+from cifar_fast import cli  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.training import trainer  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("recipe", "seed_cifar10", "a flagfile by name, see cifar_fast recipes")

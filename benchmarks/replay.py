@@ -24,9 +24,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import stablehlo, trials
-from cifar_fast import files, flops, plan, pruning, schedules
+from benchmarks import trials
+from benchmarks.support import stablehlo
+from cifar_fast import files
 from cifar_fast.errors import UserError
+from cifar_fast.network import flops
+from cifar_fast.training import plan, pruning, schedules
 
 
 def main(arguments):

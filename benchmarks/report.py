@@ -14,8 +14,8 @@ from pathlib import Path
 
 from absl import app, flags
 
-from benchmarks import harness
 from benchmarks.peers import PEERS
+from benchmarks.support import harness
 from cifar_fast import files
 from cifar_fast.errors import UserError
 

@@ -9,8 +9,8 @@ device's time for the same images over theirs. On GPUs it is the rate over that 
 """
 from absl import app, flags
 
-from benchmarks import harness
-from benchmarks.turns import Contestant, paced
+from benchmarks.support import harness
+from benchmarks.support.turns import Contestant, paced
 from cifar_fast import files
 
 FLAGS = flags.FLAGS

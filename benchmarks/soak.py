@@ -17,7 +17,7 @@ import time
 
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment
 
 FLAGS = flags.FLAGS

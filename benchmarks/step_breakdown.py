@@ -10,9 +10,10 @@ import statistics
 import sys
 import time
 
-from benchmarks import harness
-from cifar_fast import cli, environment, files, flops
+from benchmarks.support import harness
+from cifar_fast import cli, environment, files
 from cifar_fast.errors import UserError
+from cifar_fast.network import flops
 
 environment.prepare()
 with environment.quiet():
@@ -20,7 +21,8 @@ with environment.quiet():
 
 import numpy as np  # noqa: E402
 
-from cifar_fast import devices, trainer  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.training import trainer  # noqa: E402
 
 REPEATS = 7
 

@@ -3,8 +3,9 @@
 The programs hold the network, the augmentation and the optimizer; they take the rates and the order of the examples.
 So those can differ from one training to the next, and nothing is compiled again.
 """
-from cifar_fast import cli, plan
+from cifar_fast import cli
 from cifar_fast.errors import UserError
+from cifar_fast.training import plan
 
 OPEN = {"seed", "epochs", "image_sizes", "learning_rate", "schedule", "decay", "warmup", "cooldown", "final_rate",
         "prune", "prune_easy", "prune_first", "prune_last"}  # the flags that no program holds

@@ -10,7 +10,7 @@ import time
 
 from absl import app, flags
 
-from benchmarks import harness
+from benchmarks.support import harness
 from cifar_fast import environment
 
 environment.prepare()
@@ -18,8 +18,9 @@ environment.prepare()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from cifar_fast import muon, optimizers, resnet  # noqa: E402
 from cifar_fast.config import Config  # noqa: E402
+from cifar_fast.network import resnet  # noqa: E402
+from cifar_fast.training import muon, optimizers  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("updates", 50, "updates a turn", lower_bound=1)

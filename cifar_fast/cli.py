@@ -165,27 +165,27 @@ def _expand(arguments):
 def _train(values):
     config = config_of(values)
     _start_tensorflow()
-    from cifar_fast import train
+    from cifar_fast.runs import train
     return train.run(config)
 
 
 def _evaluate(values):
     config = _config_of_run(values)
     _start_tensorflow()
-    from cifar_fast import saved
+    from cifar_fast.runs import saved
     print(json.dumps(saved.evaluate(config, values["which"].value)))
 
 
 def _export(values):
     config = _config_of_run(values)
     _start_tensorflow()
-    from cifar_fast import saved
+    from cifar_fast.runs import saved
     print(f"wrote {saved.export(config, values['which'].value)}")
 
 
 def _config_of_run(values):
     """The `Config` of the run in --workdir, but for the flags that are given."""
-    from cifar_fast.workdir import Workdir
+    from cifar_fast.runs.workdir import Workdir
     of_run, workdir = define(), values["workdir"].value
     _assign(of_run, Workdir(workdir).read_config(), f"that stands in the config.flags of --workdir={workdir}")
     return config_of(of_run, **{n: values[n].value for n in OVERRIDES if values[n].present} | {"workdir": workdir})
@@ -194,14 +194,15 @@ def _config_of_run(values):
 def _devices(values):
     config = config_of(values)
     _start_tensorflow()
-    from cifar_fast import devices
+    from cifar_fast.machine import devices
     print(devices.decide(config)[1].banner())
 
 
 def _augment(values):
     config = config_of(values)
     _start_tensorflow()
-    from cifar_fast import preview, trainer
+    from cifar_fast.runs import preview
+    from cifar_fast.training import trainer
     preview.draw_augmentation(config, trainer.load_data(config), values["out"].value)
     print(f"wrote {values['out'].value}")
 
@@ -209,7 +210,7 @@ def _augment(values):
 def _launch(values, arguments):
     if not arguments or parse(arguments)[0] != "train":
         raise UserError(LAUNCH)
-    from cifar_fast import launch
+    from cifar_fast.machine import launch
     return launch.launch(values["workers"].value, arguments)
 
 

@@ -6,8 +6,8 @@ else, so that a script that imports the library and a person at a terminal get t
 import dataclasses
 from dataclasses import dataclass
 
-from cifar_fast import plan
 from cifar_fast.errors import UserError
+from cifar_fast.training import plan
 
 
 def option(default, help, *, low=None, high=None, choices=None, group="training"):

@@ -27,12 +27,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from files_of_cifar import content, packed  # noqa: E402
-
-from cifar_fast import sources  # noqa: E402
-from cifar_fast.errors import UserError  # noqa: E402
+from cifar_fast.data import sources
+from cifar_fast.errors import UserError
+from tests.support.files_of_cifar import content, packed
 
 SECONDS, MEMORY = 5, 2 << 30
 FORBIDDEN = ("os.", "subprocess.", "socket.", "ctypes.", "exec", "import", "shutil.", "tempfile.", "pickle.", "urllib.",

@@ -8,12 +8,12 @@ import tarfile
 
 import numpy as np
 import pytest
-from command import Command
 
 from cifar_fast import cli, recipes
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError
-from cifar_fast.workdir import Workdir
+from cifar_fast.runs.workdir import Workdir
+from tests.support.command import Command
 
 
 def config(*arguments):
@@ -144,7 +144,7 @@ def test_devices_says_what_would_be_used(capsys):
 
 
 def test_launch_starts_as_many_as_asked_for(monkeypatch, capsys):
-    monkeypatch.setattr("cifar_fast.launch.launch", lambda workers, arguments: print(workers, arguments) or 0)
+    monkeypatch.setattr("cifar_fast.machine.launch.launch", lambda workers, arguments: print(workers, arguments) or 0)
     assert cli.main(["cifar_fast", "launch", "--workers=3", "--", "train", "--epochs=1"]) == 0
     assert capsys.readouterr().out == "3 ['train', '--epochs=1']\n"
 
@@ -168,7 +168,7 @@ def test_evaluate_takes_the_checkpoints_of_the_folder_that_it_reads(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     with Workdir("runs/latest") as workdir:
         workdir.open_config(Config(workdir="where/it/was").flag_lines(), ())
-    monkeypatch.setattr("cifar_fast.saved.evaluate", lambda config, which: config.workdir)
+    monkeypatch.setattr("cifar_fast.runs.saved.evaluate", lambda config, which: config.workdir)
     assert cli.main(["cifar_fast", "evaluate"]) == 0
     assert capsys.readouterr().out == '"runs/latest"\n'
 

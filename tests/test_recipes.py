@@ -1,8 +1,10 @@
 import pytest
 from absl import flags
 
-from cifar_fast import cli, flops, plan, recipes
+from cifar_fast import cli, recipes
 from cifar_fast.errors import UserError
+from cifar_fast.network import flops
+from cifar_fast.training import plan
 
 SEED = {"epochs": 100, "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3, "schedule": "exponential",
         "decay": 0.99, "units": 12, "filters": 32, "activation": "elu", "dropout": 0.1, "l2": 1e-6,

@@ -3,8 +3,8 @@ import keras
 import tensorflow as tf
 
 from benchmarks.peers.network import StepClock, build
-from benchmarks.turns import serve
-from cifar_fast import sources
+from benchmarks.support.turns import serve
+from cifar_fast.data import sources
 
 
 def make(settings):

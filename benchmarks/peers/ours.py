@@ -1,14 +1,16 @@
 """cifar_fast itself: the trainer's own objects, driven as `cifar_fast train` drives them."""
 import time
 
-from benchmarks.turns import serve
+from benchmarks.support.turns import serve
 from cifar_fast import environment
 
 environment.prepare()
 
 import numpy as np  # noqa: E402
 
-from cifar_fast import cli, devices, trainer  # noqa: E402
+from cifar_fast import cli  # noqa: E402
+from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.training import trainer  # noqa: E402
 
 
 def make(settings, measure=lambda ours: {}):

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.turns import serve
-from cifar_fast import sources
+from benchmarks.support.turns import serve
+from cifar_fast.data import sources
 
 
 class Half(nn.Module):

@@ -3,12 +3,12 @@ import statistics
 import time
 
 from benchmarks.peers import ours  # prepares TensorFlow's environment, so it comes first
-from benchmarks.turns import serve
+from benchmarks.support.turns import serve
 
 # isort: split
 import tensorflow as tf
 
-from cifar_fast import replicas
+from cifar_fast.training import replicas
 
 REPEATS, SUMS = 7, 10
 

@@ -1,0 +1,264 @@
+"""ImageDataGenerator for a whole batch: its arguments and meanings, one resample, a pure function of the seed.
+
+    draw parameters (one of each an image) ─► one map from output to input ─► four taps ─► channel shift, brightness
+
+Rotation, shift, shear, zoom and flips compose into one matrix, so every pixel is interpolated once. Each image
+draws its own parameters from (seed, id), see `draws`: the same in any batch, compiled or not.
+"""
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from cifar_fast.augment import draws
+from cifar_fast.augment.resample import FILL_MODES, bilinear, once
+
+
+class Parameters(NamedTuple):
+    """What was drawn: tensors [B], float32 and for the flips bool; None where the arguments ask for nothing.
+
+    The names are those of ImageDataGenerator.apply_transform: theta and shear in degrees, tx (along the columns)
+    and ty (along the rows) in pixels, zx and zy as factors of the source region, so below 1 enlarges.
+    """
+
+    theta: tf.Tensor | None = None
+    tx: tf.Tensor | None = None
+    ty: tf.Tensor | None = None
+    shear: tf.Tensor | None = None
+    zx: tf.Tensor | None = None
+    zy: tf.Tensor | None = None
+    flip_horizontal: tf.Tensor | None = None
+    flip_vertical: tf.Tensor | None = None
+    channel_shift_intensity: tf.Tensor | None = None
+    brightness: tf.Tensor | None = None
+
+
+# The column of `draws.bits` that each parameter reads. Fixed, so that no argument changes another one's draws.
+COLUMNS = {name: column for column, name in enumerate((
+    "theta", "tx", "ty", "flip_horizontal", "flip_vertical", "zx", "zy", "shear", "brightness",
+    "channel_shift_intensity", "tx_sign", "ty_sign"))}
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Random augmentation by ImageDataGenerator's arguments: `Affine(rotation_range=30)(images, seed)`.
+
+    rotation_range, shear_range: up to this many degrees either way.
+    width_shift_range moves columns, height_shift_range rows (Keras's own swaps the two). A float below 1 is a share
+      of the image's size, from 1 on pixels; an int n stands for the whole numbers -(n - 1) … n - 1 as Keras draws
+      them (one of 0 … n - 1, then a sign); a list holds the values to choose from, then a sign, as shares where all
+      are below 1.
+    zoom_range: z for factors in [1 - z, 1 + z], or (low, high); drawn for each axis. Below 1 enlarges.
+    channel_shift_range: up to this much added to all values, within the image's own minimum and maximum.
+    brightness_range: (low, high) of a factor; values are cut to whole numbers before and after, as Keras does.
+    horizontal_flip, vertical_flip: for half of the images.
+    fill_mode: "nearest", "constant" (with cval), "reflect" or "wrap", as SciPy defines them.
+    rescale: a factor for the result.
+
+    Raises:
+      ValueError: naming the argument, its value and what is allowed.
+    """
+
+    rotation_range: float = 0.0
+    width_shift_range: float | int | tuple[float, ...] = 0.0
+    height_shift_range: float | int | tuple[float, ...] = 0.0
+    shear_range: float = 0.0
+    zoom_range: float | tuple[float, float] = 0.0
+    channel_shift_range: float = 0.0
+    brightness_range: tuple[float, float] | None = None
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+    fill_mode: str = "nearest"
+    cval: float = 0.0
+    rescale: float | None = None
+
+    def __post_init__(self):
+        for name in ("rotation_range", "shear_range", "channel_shift_range"):
+            _check(name, getattr(self, name), _number(getattr(self, name)) and getattr(self, name) >= 0,
+                   "a finite number of at least 0")
+        for name in ("width_shift_range", "height_shift_range"):
+            value = getattr(self, name)
+            if isinstance(value, (list, tuple, np.ndarray)):
+                object.__setattr__(self, name, tuple(value))  # hashable, as a frozen record should be
+                _check(name, value, len(value) and all(map(_number, value)), "a list of finite numbers")
+            else:
+                _check(name, value, _number(value) and value >= 0, "a number of at least 0, or a list of numbers")
+        for name in ("horizontal_flip", "vertical_flip"):
+            _check(name, getattr(self, name), isinstance(getattr(self, name), (bool, np.bool_)), "True or False")
+        zoom = self.zoom_range
+        if _number(zoom):
+            _check("zoom_range", zoom, 0 <= zoom < 1, "from 0 to below 1, or a pair (low, high) of factors above 0")
+        else:
+            object.__setattr__(self, "zoom_range", _pair("zoom_range", zoom))
+            _check("zoom_range", zoom, zoom[0] > 0, "a pair (low, high) of factors above 0")
+        if self.brightness_range is not None:
+            object.__setattr__(self, "brightness_range", _pair("brightness_range", self.brightness_range))
+            _check("brightness_range", self.brightness_range, self.brightness_range[0] >= 0,
+                   "a pair (low, high) of factors of at least 0")
+        _check("fill_mode", self.fill_mode, self.fill_mode in FILL_MODES, "one of " + ", ".join(FILL_MODES))
+        _check("cval", self.cval, _number(self.cval), "a finite number")
+        _check("rescale", self.rescale, self.rescale is None or _number(self.rescale), "None or a finite number")
+
+    @tf.autograph.experimental.do_not_convert  # which takes seconds and finds nothing to convert
+    def __call__(self, images, seed, ids=None):
+        """Augments a batch.
+
+        Args:
+          images: uint8, float or other real numbers [B, H, W, C]; H, W and C (1 to 4) static, B may vary.
+          seed: a pair of integers, see `draws`: give every epoch one of its own.
+          ids: int32 [B], what names each image; its place in the batch if left out.
+        Returns:
+          float32 [B, H, W, C], interpolated but not rounded, on the scale of the input times `rescale`.
+        Raises:
+          ValueError: images of another rank, dtype or number of channels.
+        """
+        images = _images(images)
+        ids = tf.range(tf.shape(images)[0]) if ids is None else ids
+        return self.transform(images, self.parameters(seed, ids, images.shape))
+
+    def parameters(self, seed, ids, shape):
+        """Draws `Parameters`, one of each an image. seed, ids: as for a call; shape: [B, H, W, C] of the images.
+        Bit-equal compiled and not."""
+        _, height, width, _ = shape
+        words = tf.unstack(draws.bits(seed, ids, len(COLUMNS)), axis=1)
+
+        def between(name, low, high):
+            # float64 of factors with 24 bits: the product is exact, so a fused multiply-add changes nothing
+            low, span = (np.float64(np.float32(v)) for v in (low, high - low))
+            return tf.cast(tf.cast(draws.unit(words[COLUMNS[name]]), tf.float64) * span + low, tf.float32)
+
+        def symmetric(name, limit):
+            return between(name, -limit, limit) if limit else None
+
+        def shift(name, choices, length):
+            if isinstance(choices, tuple):
+                values = np.array(choices) * (length if max(choices) < 1 else 1)
+            elif isinstance(choices, Integral):
+                values = np.arange(choices)
+            else:
+                return symmetric(name, choices * length if choices < 1 else choices)
+            if not np.any(values):
+                return None
+            value = tf.gather(values.astype(np.float32), draws.scaled(words[COLUMNS[name]], len(values)))
+            return tf.where(draws.scaled(words[COLUMNS[name + "_sign"]], 2) == 0, -value, value)
+
+        def half(name, wanted):
+            return draws.scaled(words[COLUMNS[name]], 2) == 0 if wanted else None
+
+        zoom = self.zoom_range if isinstance(self.zoom_range, tuple) else (1 - self.zoom_range, 1 + self.zoom_range)
+        zx, zy = (None if zoom == (1, 1) else between(name, *zoom) for name in ("zx", "zy"))
+        return Parameters(
+            theta=symmetric("theta", self.rotation_range),
+            tx=shift("tx", self.width_shift_range, width), ty=shift("ty", self.height_shift_range, height),
+            shear=symmetric("shear", self.shear_range), zx=zx, zy=zy,
+            flip_horizontal=half("flip_horizontal", self.horizontal_flip),
+            flip_vertical=half("flip_vertical", self.vertical_flip),
+            channel_shift_intensity=symmetric("channel_shift_intensity", self.channel_shift_range),
+            brightness=between("brightness", *self.brightness_range) if self.brightness_range else None)
+
+    def transform(self, images, parameters):
+        """Augments a batch by given `Parameters`: ImageDataGenerator's apply_transform, then `rescale`.
+
+        images: as for a call. Returns float32 [B, H, W, C]; work whose parameters are None is not done.
+        """
+        images, p = _images(images), parameters
+        if any(v is not None for v in p[:6]):
+            images = bilinear(images, *coordinates(p, *images.shape[1:3]), self.fill_mode, self.cval)
+        else:
+            images = _flipped(_flipped(images, p.flip_horizontal, 2), p.flip_vertical, 1)
+        images = tf.cast(images, tf.float32)
+        if p.channel_shift_intensity is not None:
+            images = _channel_shift(images, p.channel_shift_intensity)
+        if p.brightness is not None:
+            images = _brightness(images, p.brightness)
+        return images if self.rescale is None else images * self.rescale
+
+
+def augment(images, seed, *, ids=None, **arguments):
+    """`Affine(**arguments)(images, seed, ids)`: ImageDataGenerator's arguments, a batch and a seed."""
+    return Affine(**arguments)(images, seed, ids)
+
+
+def coordinates(parameters, height, width):
+    """Where each output pixel samples its input: a pair (along, down) for the columns and one for the rows, as
+    `resample.bilinear` takes them, float64 [B, width] and [B, height].
+
+    The map is rotation · shift · shear · zoom about the centre and flips before it, as Keras multiplies them
+    (keras/src/legacy/preprocessing/image.py). As there, the centre of the columns is reckoned from the height and
+    that of the rows from the width, which only images that are not square can tell.
+    """
+    p = parameters
+    center_x, center_y = height / 2 - 0.5, width / 2 - 0.5
+    batch = next(tf.shape(v)[0] for v in p if v is not None)
+
+    def wide(value, default):
+        return tf.fill([batch, 1], tf.constant(default, tf.float64)) if value is None else (
+            tf.cast(value, tf.float64)[:, None])
+
+    def centred(length, center, flip):
+        place = np.arange(float(length))[None] - center
+        return place if flip is None else tf.where(flip[:, None], length - 1 - 2 * center - place, place)
+
+    theta, shear = (wide(v, 0.0) * (math.pi / 180) for v in (p.theta, p.shear))
+    tx, ty, zx, zy = wide(p.tx, 0.0), wide(p.ty, 0.0), wide(p.zx, 1.0), wide(p.zy, 1.0)
+    cos, sin = tf.unstack(once(tf.stack([tf.cos(theta), tf.sin(theta)])))
+    right = zx * centred(width, center_x, p.flip_horizontal)
+    down = zy * centred(height, center_y, p.flip_vertical)
+    slanted, low = tx - tf.sin(shear) * down, ty + tf.cos(shear) * down
+    return ((cos * right, cos * slanted - sin * low + center_x),
+            (sin * right, sin * slanted + cos * low + center_y))
+
+
+def _flipped(images, flip, axis):
+    return images if flip is None else tf.where(flip[:, None, None, None], tf.reverse(images, [axis]), images)
+
+
+def _channel_shift(images, intensity):
+    low, high = _extremes(images)
+    return tf.clip_by_value(images + intensity[:, None, None, None], low, high)
+
+
+def _brightness(images, factor):
+    """As Keras by way of Pillow: to 8 bits, scaled only where values leave 0 … 255; a fourth channel is opacity."""
+    low, high = _extremes(images)
+    scaled = (low < 0) | (high > 255)
+    top = high - low
+    eight = tf.where(scaled, (images - low) / tf.where(top == 0, tf.ones_like(top), top) * 255, images)
+    eight = tf.floor(eight)
+    bright = tf.floor(tf.clip_by_value(eight * factor[:, None, None, None], 0, 255))
+    if images.shape[3] == 4:
+        bright = tf.concat([bright[..., :3], eight[..., 3:]], 3)
+    return tf.where(scaled, bright / 255 * top + low, bright)
+
+
+def _extremes(images):
+    return [reduce(images, [1, 2, 3], keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max)]
+
+
+def _images(images):
+    images = tf.convert_to_tensor(images)
+    shape = images.shape
+    if shape.rank != 4 or None in shape[1:] or not 1 <= shape[3] <= 4 or 0 in shape[1:]:
+        raise ValueError(f"images of shape {shape}: must be [batch, height, width, channels] with 1 to 4 channels; "
+                         "only the batch may be unknown")
+    if not (images.dtype.is_integer or images.dtype.is_floating):
+        raise ValueError(f"images of dtype {images.dtype.name}: must be uint8, another integer or a float type")
+    return images
+
+
+def _check(name, value, good, allowed):
+    if not good:
+        raise ValueError(f"{name}={value!r}: must be {allowed}")
+
+
+def _number(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _pair(name, value):
+    good = isinstance(value, (list, tuple, np.ndarray)) and len(value) == 2 and all(map(_number, value))
+    _check(name, value, good and value[0] <= value[1], "a pair of numbers, the lower first")
+    return tuple(value)

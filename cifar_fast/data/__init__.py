@@ -1,0 +1,1 @@
+"""Every source of labelled images, read to uint8 arrays."""

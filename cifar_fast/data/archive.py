@@ -1,0 +1,157 @@
+"""The published files of a data set in a folder or a .tar.gz, each read whole, in memory: nothing is unpacked to disk.
+
+There is a limit on each file and on all together, so that no archive can grow past it.
+"""
+import hashlib
+import tarfile
+import zlib
+from pathlib import Path
+
+from cifar_fast.data.published import ARCHIVE_MD5, FILE_MD5, FORMS, SOURCE
+from cifar_fast.errors import UserError, short
+
+FILE_BYTES, ALL_BYTES = 200 << 20, 400 << 20  # CIFAR-100's train file has 154 MB, the most there is
+CHUNK, MEMBERS = 1 << 18, 10_000
+
+
+class Files:
+    """The named files of a data set in a folder or a tar archive, each read whole."""
+
+    def __init__(self, path, dataset):
+        self.path, self.sums, self.left = Path(path), {}, ALL_BYTES
+        self.packed = not self.path.is_dir()
+        self.members = self._archive(dataset) if self.packed else {}
+
+    def __contains__(self, name):
+        return name in self.members if self.packed else (self.path / name).is_file()
+
+    def read(self, name):
+        """The bytes of a file. Raises UserError: missing, unreadable or too large."""
+        data = self.members.pop(name, None) if self.packed else self._of_folder(name)
+        if data is None:
+            raise UserError(f"{self.path}: has no {name}; get the whole archive from {SOURCE}")
+        self.sums[name] = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return data
+
+    def published(self):
+        """Which of the authors' MD5 sums those of what was read are: a phrase."""
+        if self.packed and self.path.stat().st_size <= ALL_BYTES:
+            with self.path.open("rb") as file:
+                if hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() in ARCHIVE_MD5:
+                    return "the published checksum"
+        if self.sums and all(FILE_MD5.get(name) == md5 for name, md5 in self.sums.items()):
+            return "the published checksums"
+        if not self.packed and not all(name in FILE_MD5 for name in self.sums):
+            return "checksums of its files are not published"
+        return "checksums not the published ones"
+
+    def _of_folder(self, name):
+        path = self.path / name
+        try:
+            if not path.is_file():
+                return None
+            limit = min(FILE_BYTES, self.left)
+            with path.open("rb") as file:
+                data = file.read(limit + 1)
+        except OSError as error:
+            raise UserError(f"{path}: can't be read ({error.strerror})") from None
+        if len(data) > limit:
+            raise UserError(f"{path}: with it there are more bytes than any CIFAR file or set of files has; "
+                            f"get it anew from {SOURCE}")
+        self.left -= len(data)
+        return data
+
+    def _archive(self, dataset):
+        """The data set's regular files in a .tar.gz or .tar, by name without their folder."""
+        forms = [FORMS[dataset, form] for form in ("python", "binary")]
+        wanted = {name for form in forms for name in (*form.train, form.test, form.names)}
+        try:
+            with self.path.open("rb") as file:
+                return self._members(_Stream(file), wanted)
+        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+            raise UserError(f"{self.path}: not a whole .tar.gz ({short(str(error))}); get it anew from {SOURCE}"
+                            ) from None
+
+    def _members(self, stream, wanted):
+        members = {}
+        for _ in range(MEMBERS):
+            block = stream.read(tarfile.BLOCKSIZE)
+            if not block.strip(b"\0"):
+                stream.skip(ALL_BYTES)  # to the end: only there is the checksum of the packed data
+                return members
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            name, size = member.name.rsplit("/", 1)[-1], 0 if member.type in EMPTY else member.size
+            if size < 0:
+                raise ValueError("a member of negative size")
+            if name not in wanted or member.type in NOTES:
+                stream.skip(size)
+            elif member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or name in members or size > FILE_BYTES:
+                raise UserError(f"{self.path}: its {name} is no plain file, there twice, or larger than any CIFAR "
+                                f"file; get the archive anew from {SOURCE}")
+            else:
+                members[name] = stream.read(size)
+                if len(members[name]) != size:
+                    raise EOFError(f"it ends within {name}")
+            stream.skip(-size % tarfile.BLOCKSIZE)
+        raise ValueError(f"it has more than {MEMBERS} members")
+
+
+# A member of the first kinds has no data, whatever size it declares. The second are notes about the next member,
+# such as its long name, under names of their own.
+EMPTY = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
+NOTES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+         tarfile.GNUTYPE_LONGLINK)
+
+
+class _Stream:
+    """What a .tar.gz, or a .tar, unfolds to, up to `ALL_BYTES` of it: a small archive can't become a huge one."""
+
+    def __init__(self, file):
+        self.chunks, self.rest, self.left = _unfolded(file), b"", ALL_BYTES
+
+    def read(self, size):
+        """The next bytes; fewer only at the end. Raises ValueError past `ALL_BYTES`."""
+        return b"".join(self._take(size))
+
+    def skip(self, size):
+        for _ in self._take(size):
+            pass
+
+    def _take(self, size):
+        while size > 0:
+            self.rest = self.rest or next(self.chunks, b"")
+            part, self.rest = self.rest[:size], self.rest[size:]
+            if not part:
+                return
+            self.left -= len(part)
+            if self.left < 0:
+                raise ValueError(f"it unfolds to more than {ALL_BYTES >> 20} MiB")
+            size -= len(part)
+            yield part
+
+
+def _unfolded(file):
+    """Chunks of up to CHUNK bytes; of a gzip's every part the checksum is verified. Raises EOFError, zlib.error."""
+    packed = file.read(CHUNK)
+    if packed[:2] != b"\x1f\x8b":
+        while packed:
+            yield packed
+            packed = file.read(CHUNK)
+        return
+    taken = len(packed)
+    for _ in range(MEMBERS):
+        inflate = zlib.decompressobj(wbits=31)
+        while not inflate.eof:
+            if not packed:
+                packed = file.read(CHUNK)
+                taken += len(packed)
+                if not packed or taken > ALL_BYTES:
+                    raise EOFError("it ends too early" if not packed else "it is larger than any CIFAR archive")
+            data = inflate.decompress(packed, CHUNK)
+            packed = inflate.unconsumed_tail
+            if data:
+                yield data
+        packed = inflate.unused_data or file.read(CHUNK)
+        if not packed.strip(b"\0"):  # the end, or what tapes are filled up with
+            return
+    raise ValueError(f"it is packed in more than {MEMBERS} parts")

@@ -1,0 +1,1 @@
+"""Which devices and workers there are, and what a run uses of them."""

@@ -1,0 +1,1 @@
+"""The pre-activation ResNet, its layers and its convolutions in C."""

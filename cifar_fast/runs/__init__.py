@@ -1,0 +1,1 @@
+"""A run and its directory: the loop over epochs, checkpoints, reports."""

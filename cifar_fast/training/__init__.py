@@ -1,0 +1,1 @@
+"""Order of examples, batches, step, optimizers, replicas, evaluation."""

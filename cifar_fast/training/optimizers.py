@@ -1,0 +1,61 @@
+"""The optimizers by name: Keras's own and Muon, with their learning rate left to the schedule.
+
+Keras composes an update of a dozen operations and more, each a pass over memory. Adam's and SGD's are here TensorFlow's
+fused kernels of the same formulas: one operation a variable, and nothing to compile when a run starts.
+"""
+import keras
+import tensorflow as tf
+
+from cifar_fast.training.muon import Muon
+
+
+def build(config):
+    """The optimizer of a `Config`; under float16 the engine wraps it in Keras's dynamic loss scaling.
+
+    Weight decay is decoupled and by group: kernels (under Muon the dense one alone); gains, offsets and biases.
+    """
+    keras.config.set_floatx("float32")  # of the rate, whatever the user's keras.json may say
+    if config.optimizer == "muon":
+        return Muon(config.learning_rate, muon_momentum=config.muon_momentum, momentum=config.momentum,
+                    dense_rate=config.dense_rate, vector_rate=config.vector_rate,
+                    weight_decay=config.weight_decay, vector_decay=config.vector_decay)
+    if config.optimizer == "adam":
+        return Adam(config, config.learning_rate)
+    return SGD(config, config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
+
+
+class _Decayed:
+    """Decays kernels and vectors by a share each, where Keras has one for all, then updates by `fused`."""
+
+    def __init__(self, config, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.kernel_decay, self.vector_decay = config.weight_decay, config.vector_decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        decay = self.vector_decay if len(variable.shape) == 1 else self.kernel_decay
+        if decay:
+            variable.assign(variable * (1 - learning_rate * decay))
+        self.fused(gradient, variable.handle, learning_rate, self._get_variable_index(variable))
+
+
+class Adam(_Decayed, keras.optimizers.Adam):
+    """Keras's Adam (Kingma and Ba, 2015, arXiv:1412.6980), its epsilon outside the bias correction as Keras has it."""
+
+    def fused(self, gradient, variable, rate, index):
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable, m=self._momentums[index].value.handle, v=self._velocities[index].value.handle, lr=rate,
+            beta1_power=tf.pow(self.beta_1, step), beta2_power=tf.pow(self.beta_2, step), beta1=self.beta_1,
+            beta2=self.beta_2, epsilon=self.epsilon, grad=gradient)
+
+
+class SGD(_Decayed, keras.optimizers.SGD):
+    """Keras's SGD, with Nesterov's momentum or without any."""
+
+    def fused(self, gradient, variable, rate, index):
+        if self.momentum:
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=variable, accum=self.momentums[index].value.handle, lr=rate, grad=gradient, momentum=self.momentum,
+                use_nesterov=self.nesterov)
+        else:
+            tf.raw_ops.ResourceApplyGradientDescent(var=variable, alpha=rate, delta=gradient)

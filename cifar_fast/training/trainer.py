@@ -1,0 +1,144 @@
+"""A network, its data and its engine, put together from a `Config`: what trains, without files or signals."""
+import contextlib
+import dataclasses
+import hashlib
+
+import numpy as np
+import tensorflow as tf
+
+from cifar_fast.data import sources
+from cifar_fast.network import flops, resnet, whitening
+from cifar_fast.training import batch, optimizers, pipeline, plan, pruning, schedules
+from cifar_fast.training.averages import Averages
+from cifar_fast.training.batch import Preparation, Statistics
+from cifar_fast.training.evaluate import Evaluator
+from cifar_fast.training.parallel import ParallelEngine, ParallelEvaluator
+from cifar_fast.training.step import Engine
+
+
+class Trainer:
+    """Trains and evaluates; where it stands is the caller's to keep.
+
+    Args:
+      config: a `Config`. runtime: a `devices.Runtime`. data: a `sources.Dataset`.
+    Attributes:
+      plan: the run's epochs, a list of `plan.Epoch`.
+    """
+
+    def __init__(self, config, runtime, data):
+        self.config, self.data = config, data
+        examples = len(data.train_images)
+        self.plan = plan.epochs(config, examples)
+        self.steps = sum(e.steps for e in self.plan)
+        statistics = Statistics.of(data.train_images, config.standardize)
+        kernel = whitening.fitted(data.train_images, statistics) if config.whitening else None
+        self.resident = pipeline.is_resident(config.input, data.train_images)
+        self.replicas = replicas = runtime.replicas
+        if replicas is None:
+            self.engines = [self._build_engine(runtime, statistics, kernel)]
+            self.engine = self.engines[0]
+        else:
+            self.engines = [
+                self._build_engine(dataclasses.replace(runtime, device=device), statistics, kernel, replicas.first + i,
+                                   replicas.count) for i, device in enumerate(replicas.devices)]
+            self.engine = ParallelEngine(replicas, self.engines, config.batch_size,
+                                         runtime.reduced_in(config.reduce_in))
+        self.model = self.engines[0].model
+        self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
+
+    def _build_engine(self, runtime, statistics, kernel, replica=0, replicas=1):
+        config, data = self.config, self.data
+        with tf.device(runtime.device):
+            model = build_model(config, runtime, data)
+            if config.whitening:
+                model.whitening.kernel.assign(kernel)
+            average = None
+            if config.average != "none":
+                average = Averages(model.variables, config.average, config.average_every, config.average_decay,
+                                   self.steps)
+            return Engine(
+                config, runtime, model, optimizers.build(config), Preparation(config, statistics),
+                len(data.train_images), (data.train_images, data.train_labels) if self.resident else None, average,
+                replica, replicas)
+
+    def batches(self, epoch, start=0):
+        """An iterator over the batches of an epoch from step `start` on. Starting an epoch decides what it prunes."""
+        order = plan.permutation(self.config.seed, epoch, len(self.data.train_images))
+        if self.config.prune:
+            if not start:
+                self._prune(epoch)
+            order = order[self.engines[0].sample_weights.numpy()[order] > 0]
+        if self.resident:
+            return iter(pipeline.index_batches(order, self.config.batch_size, start))
+        share = self.replicas.share(self.config.batch_size) if self.replicas else slice(None)
+        return iter(pipeline.image_batches(self.data.train_images, self.data.train_labels, order,
+                                           self.config.batch_size, start, share))
+
+    def _prune(self, epoch):
+        config, weights = self.config, np.ones(len(self.data.train_images), np.float32)
+        if self.plan[epoch].examples < len(weights):
+            losses = self.engines[0].losses.numpy()
+            weights = pruning.weights(losses, config.prune, config.prune_easy, config.seed, epoch)
+        for engine in self.engines:
+            engine.sample_weights.assign(weights)
+
+    def rates(self, epoch):
+        """The learning rate of each step of an epoch: float32 [its steps]."""
+        steps = self.plan[epoch].first_step + np.arange(self.plan[epoch].steps)
+        return schedules.learning_rates(self.config, epoch, steps / self.steps)
+
+    def train(self, batches, epoch, start, steps, totals):
+        """Takes `steps` steps from step `start` of an epoch on. Returns the epoch's totals, see `Engine.run`."""
+        planned, rates = self.plan[epoch], np.zeros(max(e.steps for e in self.plan), np.float32)
+        rates[:planned.steps] = self.rates(epoch)  # of one length in all epochs, so that one trace serves them
+        numbers = (tf.constant(n) for n in (epoch, planned.first_step, start, steps))
+        return self.engine.run(batches, *numbers, tf.constant(rates), tf.constant(totals), planned.size).numpy()
+
+    def flop(self, epoch):
+        """The arithmetic of an epoch's training, in FLOP, by closed form."""
+        return flops.epoch(self.config, self.plan[epoch], len(self.data.class_names), self.data.train_images.shape[1:])
+
+    def averaged(self):
+        """A context in which the model's variables are those that are evaluated: their averages, if there are any."""
+        stack = contextlib.ExitStack()
+        for engine in self.engines:
+            if engine.average:
+                stack.enter_context(engine.average.swapped())
+        return stack
+
+
+def load_data(config):
+    """The `sources.Dataset` that a `Config` names. Raises UserError: bad data, or its images don't fit the rest."""
+    data = sources.load(config.dataset, config.data_dir, seed=config.seed, classes=config.classes,
+                        train_examples=config.train_examples, test_examples=config.test_examples,
+                        validation_examples=config.validation_examples)
+    batch.check(config, data.train_images.shape[1:])
+    return data
+
+
+def build_model(config, runtime, data):
+    """The network of a `Config`, for the classes and image shape of `data`."""
+    return resnet.build(len(data.class_names), data.train_images.shape[1:], units=config.units,
+                        filters=config.filters, activation=config.activation, dropout=config.dropout,
+                        stochastic_depth=config.stochastic_depth, whitening=config.whitening,
+                        blur=config.blur, final_activation=config.final_activation, norm_momentum=config.norm_momentum,
+                        sync_norm=config.sync_batch_norm and runtime.replicas is not None, seed=config.seed,
+                        precision=runtime.precision, by_winograd=runtime.by_winograd)
+
+
+def build_evaluator(config, models, data, replicas=None):
+    """The `Evaluator` of a model on the test images of `data`, or of the local replicas' equal ones."""
+    own = config.test_statistics == "own"
+    statistics = Statistics.of(data.test_images if own else data.train_images, config.standardize)
+    arguments = data.test_images, data.test_labels, statistics
+    if replicas is None:
+        return Evaluator(models[0], *arguments, l2=config.l2, tta=config.tta)
+    return ParallelEvaluator(replicas, models, *arguments, l2=config.l2, tta=config.tta)
+
+
+def weights_sha256(model):
+    """A digest over the bytes of all the model's variables in the order of creation: equal runs, equal digests."""
+    digest = hashlib.sha256()
+    for variable in model.variables:
+        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,166 @@
+"""The convolutions in C against their definition, against TensorFlow's, and inside a run."""
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_fast import processor
+from cifar_fast.errors import UserError
+from cifar_fast.machine import devices
+from cifar_fast.network import layers, winograd
+from cifar_fast.training import trainer
+from tests.support import tiny
+
+here = pytest.mark.skipif(
+    not winograd.LIBRARY or not winograd.INSTRUCTIONS <= processor.flags(),
+    reason="needs the C code, which an installation compiles where there is a C compiler, and AVX2")
+
+
+def defined(x, kernel, dy):
+    """The definitions, in float64: y, and the gradients by x and by the kernel, as sums over the nine taps."""
+    (_, height, width, _), margins = x.shape, [(0, 0), (1, 1), (1, 1), (0, 0)]
+    x, kernel, dy = (array.astype(np.float64) for array in (x, kernel, dy))
+    padded, taps = np.pad(x, margins), [(a, b) for a in range(3) for b in range(3)]
+    seen = {(a, b): padded[:, a:a + height, b:b + width] for a, b in taps}
+    dx = np.zeros_like(padded)
+    for a, b in taps:
+        dx[:, a:a + height, b:b + width] += dy @ kernel[a, b].T
+    return (sum(seen[tap] @ kernel[tap] for tap in taps), dx[:, 1:-1, 1:-1],
+            np.reshape([np.einsum("ihwc,ihwf->cf", seen[tap], dy) for tap in taps], kernel.shape))
+
+
+def computed(x, kernel, dy):
+    x, kernel = tf.constant(x), tf.constant(kernel)
+    with tf.GradientTape() as tape:
+        tape.watch([x, kernel])
+        y = winograd.convolution(x, kernel)
+    return [tensor.numpy() for tensor in (y, *tape.gradient(y, [x, kernel], dy))]
+
+
+@here
+@pytest.mark.parametrize("threads", [1, 2, 5, 100])
+@pytest.mark.parametrize("shape, filters", [
+    ((1, 1, 1, 16), 16), ((2, 3, 5, 16), 32), ((9, 5, 5, 32), 16), ((7, 8, 8, 32), 48), ((5, 6, 7, 16), 32),
+    ((3, 20, 20, 16), 16), ((4, 9, 4, 16), 16), ((13, 2, 2, 48), 32), ((0, 4, 4, 16), 16)])
+def test_it_and_its_gradients_are_the_definitions(shape, filters, threads, monkeypatch):
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=size).astype(np.float32) for size in (
+        shape, (3, 3, shape[-1], filters), (*shape[:-1], filters))]
+    found = computed(*arrays)
+    for ours, truth in zip(found, defined(*arrays), strict=True):
+        assert ours.shape == truth.shape
+        np.testing.assert_allclose(ours, truth, rtol=0, atol=3e-5 * truth.std() if truth.size else 0)
+    assert tiny.same(found, computed(*arrays))
+
+
+@here
+def test_what_it_sees_stays_in_an_image():
+    """The images share windows: what is not finite in one reaches no other."""
+    x = np.zeros((6, 5, 5, 16), np.float32)
+    x[2, 4], x[3, 0, 0] = np.inf, np.nan
+    found = winograd.convolution(x, np.ones((3, 3, 16, 16), np.float32)).numpy()
+    assert np.isfinite(found[[0, 1, 4, 5]]).all() and not np.isfinite(found[[2, 3]]).all()
+
+
+@here
+def test_a_layer_with_it_equals_keras():
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.normal(size=(6, 9, 10, 16)), tf.float32)
+    results = []
+    for made in (keras.layers.Conv2D(32, 3, padding="same"),
+                 layers.Convolution(32, 3, padding="same", by_winograd=True)):
+        made.build(images.shape)
+        made.kernel.assign(np.linspace(-1, 1, 9 * 16 * 32).reshape(3, 3, 16, 32))
+
+        @tf.function
+        def passed(layer=made):
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                outputs = layer(images)
+                loss = tf.reduce_mean(outputs**2)
+            return outputs, *tape.gradient(loss, [images, *(v.value for v in layer.trainable_variables)])
+
+        results.append(passed())
+    assert made.by_winograd
+    for theirs, ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=3e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("size, options, channels, serves", [
+    (3, {}, 32, True), (3, {}, 20, False), (3, {"strides": 2}, 32, False), (1, {}, 32, False), (7, {}, 32, False),
+    ((3, 1), {}, 32, False)])
+def test_only_what_it_computes_is_given_to_it(size, options, channels, serves):
+    for filters, served in ((48, serves), (40, False)):
+        layer = layers.Convolution(filters, size, padding="same", by_winograd=True, **options)
+        layer.build((None, 8, 8, channels))
+        assert layer.by_winograd == served
+
+
+@here
+def test_other_shapes_are_refused():
+    x, kernel = tf.zeros((2, 8, 8, 16)), tf.zeros((3, 3, 16, 16))
+    for wrong in ((x, kernel[..., :8]), (x, kernel[:2]), (x[..., :8], kernel[:, :, :8]), (x[0], kernel),
+                  (x[:, :0], kernel)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="sizes differ|four dimensions"):
+            winograd._operations().cifar_fast_convolution(*wrong, threads=1)
+
+
+@here
+def test_a_network_learns_the_same_with_it_on_one_device_and_on_two():
+    found = []
+    for on, choice in ((0, False), (0, True), (2, True)):
+        ours = tiny.make_trainer(on=on, filters=16, dropout=0.0, sync_batch_norm=True, by_winograd=choice)
+        assert any(layer.by_winograd for layer in _convolutions(ours)) == choice
+        found.append(tiny.losses(ours, 3))
+    for losses in found[1:]:
+        np.testing.assert_allclose(losses, found[0], rtol=1e-3)
+
+
+def _convolutions(ours):
+    return [layer for layer in ours.model.layers if isinstance(layer, layers.Convolution)]
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """As if the C code were there, with oneDNN free."""
+    monkeypatch.setattr(winograd, "LIBRARY", "here")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+
+
+@pytest.mark.parametrize("instructions, limit, ours", [
+    ({"avx2", "fma"}, "", True), ({"avx2"}, "", False), (set(), "", False), ({"avx2", "fma", "avx512f"}, "", False),
+    ({"avx2", "fma", "avx512f"}, "AVX2", True), ({"avx2", "fma", "avx512f"}, "AVX512_CORE", False)])
+def test_auto_takes_it_where_there_is_avx2_and_no_more(instructions, limit, ours, compiled, monkeypatch):
+    monkeypatch.setattr(processor, "flags", lambda: instructions)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    runtime = devices.resolve("float32", "off")
+    assert runtime.by_winograd == ours
+    assert runtime.reasons["convolutions"].startswith("3×3 by our code in C" if ours else "by TensorFlow")
+
+
+def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
+    monkeypatch.setattr(processor, "flags", lambda: {"avx2", "fma", "avx512f", "avx512_bf16"})
+    assert devices.resolve("float32", "off", convolutions="winograd").by_winograd
+    assert not devices.resolve("float32", "off", convolutions="tensorflow").by_winograd
+    for arguments, complaint in (
+            (("bfloat16", "off"), "it is float32, not bfloat16"), (("float32", "on"), "XLA can't hold it")):
+        with pytest.raises(UserError, match=f"--convolutions=winograd: {complaint}"):
+            devices.resolve(*arguments, convolutions="winograd")
+        assert not devices.resolve(*arguments).by_winograd
+    assert devices.decide(tiny.config(filters=4, convolutions="winograd"))[1].by_winograd
+    with pytest.raises(UserError, match="with --filters=6 no convolution has a multiple of 16"):
+        devices.decide(tiny.config(filters=6, convolutions="winograd"))
+    monkeypatch.setattr(winograd, "LIBRARY", None)
+    with pytest.raises(UserError, match="--convolutions=winograd: it was not compiled"):
+        devices.resolve("float32", "off", convolutions="winograd")
+    assert "not compiled" in devices.resolve("float32", "off").reasons["convolutions"]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_run_s_network_has_what_was_decided(ours):
+    runtime = dataclasses.replace(devices.resolve("float32", "off"), by_winograd=ours)
+    model = trainer.build_model(tiny.config(filters=16), runtime, tiny.data())
+    assert [unit["conv2"].by_winograd for unit in model.units] == [ours] * 3

@@ -1,0 +1,61 @@
+"""What a run has saved, exported; that it is evaluated as its run did it stands in test_train."""
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_fast.errors import UserError
+from cifar_fast.runs import saved, train
+from tests.support import tiny
+
+NETWORK = dict(activation="elu", whitening=True, blur=True, final_activation=True)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The configuration of a finished run."""
+    config = tiny.config(workdir=str(tmp_path_factory.mktemp("trained")), average="ema", average_every=1, l2=0.0,
+                         **NETWORK)
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.few_images(patch)
+        train.run(config)
+        yield config
+
+
+def test_an_export_gives_the_probabilities_of_the_weights_that_were_evaluated(trained):
+    data = tiny.data()
+    for which in ("best", "last"):
+        classifier = tf.saved_model.load(saved.export(trained, which))
+        found, evaluated = classifier(data.test_images).numpy(), saved.evaluate(trained, which)
+        assert found.dtype == np.float32 and found.shape == (40, 10)
+        of_labels = found[np.arange(40), data.test_labels]
+        assert -np.log(of_labels).mean() == pytest.approx(evaluated["loss"], rel=1e-4)
+        assert (found.argmax(1) == data.test_labels).mean() == pytest.approx(evaluated["accuracy"], abs=1e-6)
+        np.testing.assert_allclose(classifier(data.test_images[:1]).numpy(), found[:1], atol=1e-5)  # any number of them
+        served = classifier.signatures["serving_default"](images=tf.constant(data.test_images))
+        assert [np.allclose(v, found, atol=1e-5) for v in served.values()] == [True]
+        assert classifier.class_names.numpy().tolist() == [name.encode() for name in data.class_names]
+
+
+def test_an_export_takes_the_place_of_the_one_before_or_says_why_not(trained, monkeypatch, tmp_path):
+    shutil.copytree(trained.workdir, tmp_path, dirs_exist_ok=True)
+    config = dataclasses.replace(trained, workdir=str(tmp_path))
+    path = saved.export(config)
+    before = {p.name for p in tmp_path.iterdir()}
+    (path / "of the one before").touch()
+    saved.export(config)
+    assert not (path / "of the one before").exists() and {p.name for p in tmp_path.iterdir()} == before
+
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device\nand more")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(UserError, match=f"^can't write {path}: No space left on device.*; make room there") as caught:
+        saved.export(config)
+    assert "\n" not in str(caught.value) and (path / "saved_model.pb").exists()
+    assert {p.name for p in tmp_path.iterdir()} == before
+    shutil.rmtree(tmp_path / "checkpoints")
+    with pytest.raises(UserError, match="no best.ckpt in .*--which=last"):
+        saved.export(config)

@@ -1,0 +1,48 @@
+import signal
+
+import pytest
+
+from cifar_fast.runs.signals import Signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_is_noted_and_the_second_acts_as_before(number):
+    class Left(Exception):
+        pass
+
+    def leave(*_):
+        raise Left
+
+    before = signal.signal(number, leave)
+    try:
+        with Signals() as signals:
+            assert signals.caught is None
+            signal.raise_signal(number)
+            assert signals.caught == number
+            with pytest.raises(Left):
+                signal.raise_signal(number)
+        assert signal.getsignal(number) is leave
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_signal_is_noted_though_nobody_reads(monkeypatch):
+    def broken(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("builtins.print", broken)
+    with Signals() as signals:
+        signal.raise_signal(signal.SIGTERM)
+    assert signals.caught == signal.SIGTERM
+
+
+def test_ignored_signals_stay_ignored_afterwards():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with Signals() as signals:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            assert signals.caught == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)

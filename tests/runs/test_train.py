@@ -1,0 +1,245 @@
+"""Whole runs of a tiny network: the run directory, stopping, killing, going on."""
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cifar_fast.errors import UserError
+from cifar_fast.runs import checkpoint, saved, train
+from cifar_fast.runs.loop import Run
+from tests.support import tiny
+from tests.support.command import PATIENCE, Command, run
+from tests.support.whole_runs import FLAGS, result
+
+
+def command(workdir, *more):
+    return "train", *FLAGS, f"--workdir={workdir}", *more
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("whole")
+    run(*command(workdir))
+    return workdir
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """No pictures, too, which `uninterrupted` has."""
+    tiny.few_images(monkeypatch)
+
+
+def test_the_run_directory_is_complete(uninterrupted):
+    for name in ("config.flags", "environment.json", "metrics.jsonl", "summary.json", "checkpoints/best.ckpt",
+                 "plots/curves.png", "plots/augmentation.png", "plots/confusion.png"):
+        assert (uninterrupted / name).stat().st_size > 0, name
+    summary = json.loads((uninterrupted / "summary.json").read_text())
+    assert {"test_accuracy", "test_top5", "test_loss", "parameters", "epochs", "seconds_per_epoch",
+            "images_per_second", "versions", "weights_sha256"} <= summary.keys()
+    environment = json.loads((uninterrupted / "environment.json").read_text())
+    assert environment["variables"]["XLA_FLAGS"] == os.environ["XLA_FLAGS"]
+    assert [line["epoch"] for line in result(uninterrupted)[1]] == [1, 2]
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
+    """SIGKILL at three points: in the first epoch, about its end after 40 steps, and in the second."""
+    workdir = tmp_path / "run"
+    for wanted in (4, 39, 50):
+        child, deadline = Command(*command(workdir, "--checkpoint_every=0")), time.time() + PATIENCE
+        while child.alive() and time.time() < deadline and max(
+                (int(p.stem[5:]) for p in workdir.glob("checkpoints/step-*.ckpt")), default=0) < wanted:
+            time.sleep(0.005)
+        child.signal(signal.SIGKILL)
+        child.wait()
+    assert not (workdir / "summary.json").exists(), "the kills came too late to mean anything"
+    run(*command(workdir, "--checkpoint_every=0"))
+    assert result(workdir) == result(uninterrupted)
+    assert not list(workdir.rglob(".tmp-*"))
+
+
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
+    workdir = tmp_path / "run"
+    child = Command(*command(workdir, "--steps_per_call=1", "--batch_size=2"))
+    while not (workdir / "metrics.jsonl").exists() or not (workdir / "metrics.jsonl").read_text():
+        time.sleep(0.01)
+        assert child.alive()
+    sent = time.time_ns()  # in the second epoch, whose 160 steps no clock interrupts to save
+    child.signal(signal.SIGTERM)
+    assert child.wait().code == 128 + signal.SIGTERM
+    assert f"the same command goes on from there (--workdir={workdir})" in child.output
+    path, _, meta, _ = checkpoint.latest(workdir / "checkpoints")
+    assert meta["epoch"] == 1 and path.stat().st_mtime_ns > sent
+
+
+def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypatch, few_images):
+    real = Run.agree
+
+    def agree(self, caught, steps):
+        answer = real(self, caught, steps)
+        if not self.step:
+            signal.raise_signal(signal.SIGTERM)
+        return answer
+
+    monkeypatch.setattr(Run, "agree", agree)
+    assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
+    assert checkpoint.latest(tmp_path / "checkpoints")[2]["step"] == 1
+
+
+def test_too_large_a_batch_is_said_in_a_line(tmp_path, monkeypatch, few_images):
+    def exhausted(self, *_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nand more")
+
+    monkeypatch.setattr(train.trainer.Trainer, "train", exhausted)
+    with pytest.raises(UserError, match="--batch_size=16: the memory of /CPU:0 does not hold it .*OOM") as error:
+        train.run(tiny.config(workdir=str(tmp_path)))
+    assert "\n" not in str(error.value)
+
+
+def test_workers_with_other_data_are_refused():
+    ours, theirs = tiny.data(), tiny.data()
+    order = np.random.default_rng(0).permutation(len(theirs.train_labels))
+    theirs.train_images[:], theirs.train_labels[:] = theirs.train_images[order], theirs.train_labels[order]
+
+    def team(chief):
+        return SimpleNamespace(count=2, workers=2, broadcast=lambda _: chief.digest().encode(), total=float)
+
+    train._check_shared(ours, team(tiny.data()))
+    with pytest.raises(UserError, match="--data_dir: 1 of 2 workers have other data"):
+        train._check_shared(theirs, team(ours))
+    with pytest.raises(UserError, match="--test_examples: 1 test images for 2 replicas"):
+        train._check_shared(tiny.data(test=1), team(ours))
+
+
+PLAIN = dict(horizontal_flip=False, epochs=4, steps_per_call=1, checkpoint_every=0.0)
+TRICKS = {
+    "lookahead": PLAIN | dict(
+        optimizer="muon", learning_rate=0.1, schedule="one_cycle", image_sizes="8x2,16x2", average="lookahead",
+        average_every=2, prune=0.4, prune_first=1, crop_padding=2, alternating_flip=True, cutout=8, mixup=0.3,
+        stochastic_depth=0.2, blur=True, final_activation=True, label_smoothing=0.1, tta="mirror"),
+    "ema": PLAIN | dict(
+        optimizer="sgd", weight_decay=0.01, crop_size=16, cutmix=1.0, average="ema", whitening=True, tta="translate",
+        norm_momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("tricks", TRICKS.values(), ids=TRICKS)
+def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monkeypatch, few_images):
+    """The second run finds what the first had on the disk at its tenth call, within an epoch, as if it had been killed
+    there."""
+    real, calls = train.trainer.Trainer.train, []
+
+    def copied(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 10:
+            shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+        return real(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.trainer.Trainer, "train", copied)
+        train.run(tiny.config(workdir=str(tmp_path / "whole"), **tricks))
+    config = tiny.config(workdir=str(tmp_path / "cut"), **tricks)
+    assert not (tmp_path / "cut/summary.json").exists()
+    train.run(config)
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+    summary = json.loads((tmp_path / "cut/summary.json").read_text())
+    evaluated = saved.evaluate(config, "last")
+    assert (evaluated["weights_sha256"], evaluated["tta_accuracy"]) == (
+        summary["weights_sha256"], summary["tta_accuracy"])
+    # What each epoch was evaluated by is the average, too.
+    lines, best = result(tmp_path / "cut")[1], saved.evaluate(config, "best")
+    assert lines[-1]["test_loss"] == pytest.approx(summary["test_loss"], rel=1e-5)
+    assert lines[best["epoch"] - 1]["test_loss"] == pytest.approx(best["loss"], rel=1e-5)
+
+
+def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path, monkeypatch, few_images, capsys):
+    config = tiny.config(workdir=str(tmp_path))
+    train.run(config)
+    capsys.readouterr()
+    saved.evaluate(config)
+    assert not capsys.readouterr().err
+    newest = checkpoint.latest(tmp_path / "checkpoints")[0]
+    newest.write_bytes(b"damaged")
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data(seed=1))
+    with pytest.raises(UserError, match="^--data_dir: drawn: other data than those that the run in .* began with"):
+        train.run(config)
+    assert f"passed over: {newest}: damaged" in capsys.readouterr().out
+    assert saved.evaluate(config, "last")["epoch"] == 1
+    passed_over, other = capsys.readouterr().err.splitlines()
+    assert passed_over.startswith(f"passed over: {newest}: damaged")
+    assert other == "other data than those of the run, or in another order: drawn"
+    data = tiny.data()
+    grey = dataclasses.replace(data, train_images=data.train_images[..., :1], test_images=data.test_images[..., :1])
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: grey)
+    for which in ("last", "best"):
+        with pytest.raises(UserError, match="the checkpoint has nothing of shape"):
+            saved.evaluate(config, which)
+
+
+def test_a_signal_that_another_worker_caught_is_not_this_ones_first(tmp_path, monkeypatch, few_images):
+    def agree(self, caught, steps):
+        monkeypatch.setattr(Run, "save", lambda self: signal.raise_signal(signal.SIGTERM))  # this one's own
+        return signal.SIGTERM, steps
+
+    monkeypatch.setattr(Run, "agree", agree)
+    assert train.run(tiny.config(workdir=str(tmp_path))) == 128 + signal.SIGTERM
+
+
+def test_a_target_stops_the_run_and_a_lost_best_is_replaced(tmp_path, few_images, capsys):
+    config = tiny.config(workdir=str(tmp_path), epochs=5, target_accuracy=0.01)
+    for finished in (False, True):
+        train.run(config)
+        assert saved.evaluate(config, "best")["weights_sha256"] == result(tmp_path)[0]
+        (tmp_path / "checkpoints/best.ckpt").unlink()
+        with pytest.raises(UserError, match="--which=last"):
+            saved.evaluate(config, "best")
+        summary = json.loads((tmp_path / "summary.json").read_text())
+        assert summary["epochs"] == 1 and summary["seconds_to_target"] > 0
+        output = capsys.readouterr().out
+        assert "--target_accuracy=0.01 is reached after epoch 1" in output
+        assert ("trained to its end" in output) == finished
+
+
+def test_a_run_with_other_flags_is_refused_by_name(uninterrupted):
+    done = Command(*command(uninterrupted, "--learning_rate=0.5")).wait()
+    assert done.code == 1 and "Traceback" not in done.error
+    assert "--learning_rate: 0.001 there, 0.5 now" in done.error
+
+
+def test_evaluating_the_last_checkpoint_repeats_the_summary(uninterrupted):
+    done = run("evaluate", f"--workdir={uninterrupted}", "--which=last")
+    evaluated = json.loads(done.output.splitlines()[-1])
+    summary = json.loads((uninterrupted / "summary.json").read_text())
+    assert evaluated["accuracy"] == summary["test_accuracy"]
+    assert evaluated["weights_sha256"] == summary["weights_sha256"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch, few_images):
+    real = train.trainer.Trainer.train
+    monkeypatch.setattr(train.trainer.Trainer, "train", lambda self, batches, epoch, *rest: (
+        real(self, batches, epoch, *rest) * (np.float32("nan") if epoch else np.float32(1))))
+    with pytest.raises(UserError, match="loss is not finite in epoch 2"):
+        train.run(tiny.config(workdir=str(tmp_path)))
+    assert checkpoint.load_last(tmp_path / "checkpoints")[1]["epoch"] == 1
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_damaged_metrics_are_rewritten_from_the_checkpoint(tmp_path, few_images):
+    config = tiny.config(workdir=str(tmp_path), batch_size=80)  # a step an epoch: none has a second call to time
+    train.run(config)
+    metrics = tmp_path / "metrics.jsonl"
+    whole = metrics.read_bytes()
+    assert [json.loads(line)["step"] for line in whole.splitlines()] == [1, 2]
+    assert all(json.loads(line)["seconds"] > 0 for line in whole.splitlines())
+    metrics.write_bytes(whole[:-9])
+    train.run(config)
+    assert metrics.read_bytes() == whole
+    metrics.unlink()
+    train.run(config)
+    assert metrics.read_bytes() == whole
