@@ -185,10 +185,9 @@ def _export(values):
 
 def _config_of_run(values):
     """The `Config` of the run in --workdir, but for the flags that are given."""
-    from cifar_fast.runs.workdir import Workdir
-    of_run, workdir = define(), values["workdir"].value
-    _assign(of_run, Workdir(workdir).read_config(), f"that stands in the config.flags of --workdir={workdir}")
-    return config_of(of_run, **{n: values[n].value for n in OVERRIDES if values[n].present} | {"workdir": workdir})
+    from cifar_fast.runs import workdir
+    given = {name: values[name].value for name in OVERRIDES if values[name].present}
+    return workdir.config_of_run(values["workdir"].value, **given)
 
 
 def _devices(values):

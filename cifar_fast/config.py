@@ -4,6 +4,7 @@ Each field is one flag of the command line: its default, its limits and its help
 else, so that a script that imports the library and a person at a terminal get the same checks.
 """
 import dataclasses
+import typing
 from dataclasses import dataclass
 
 from cifar_fast.errors import UserError
@@ -189,6 +190,21 @@ class Config:
                             f"--prune_easy={self.prune_easy}")
         plan.sizes(self.image_sizes, self.epochs)
 
+    @classmethod
+    def of_flag_lines(cls, lines):
+        """The `Config` that `flag_lines` wrote; fields that are not named have their defaults. Raises `UserError`."""
+        kinds, values = {f.name: f.type for f in dataclasses.fields(cls)}, {}
+        for line in lines:
+            name, _, text = line.removeprefix("--").partition("=")
+            if name not in kinds:
+                raise UserError(f"--{name}: no flag of this version of cifar_fast")
+            kind = next(k for k in (*typing.get_args(kinds[name]), kinds[name]) if k is not type(None))
+            try:
+                values[name] = {"true": True, "false": False}[text] if kind is bool else kind(text)
+            except (ValueError, KeyError):
+                raise UserError(f"--{name}={text}: must be {_KINDS[kind]}") from None
+        return cls(**values)
+
     def flag_lines(self, without=()):
         """The run as a flagfile's lines, `--name=value`, in the order of the fields; unset ones and those named in
         `without` are left out."""
@@ -202,6 +218,7 @@ class Config:
 FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input", "convolutions",
         "strategy", "num_devices", "logical_cpus", "worker_timeout")
 
+_KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 LARGEST = 2**31 - 1  # of any number: steps and examples are counted in int32
 
 

@@ -34,6 +34,19 @@ def test_flag_lines_name_all_that_is_set():
     assert set(lines) - set(Config(horizontal_flip=True, epochs=3).flag_lines(without=("epochs",))) == {"--epochs=3"}
 
 
+def test_flag_lines_are_read_back():
+    config = Config(horizontal_flip=True, epochs=3, learning_rate=0.1, data_dir="a=b", train_examples=7)
+    assert Config.of_flag_lines(config.flag_lines()) == config
+    assert Config.of_flag_lines(["--epochs=3"]) == Config(epochs=3)
+
+
+@pytest.mark.parametrize("line", ["--nothing=1", "--epochs=3.5", "--horizontal_flip=yes", "--learning_rate=",
+                                  "--epochs=0"])
+def test_lines_that_are_no_flags_are_refused_by_name(line):
+    with pytest.raises(UserError, match=line.partition("=")[0]):
+        Config.of_flag_lines([line])
+
+
 def test_a_whole_number_in_a_script_is_what_the_flag_would_be():
     assert "--width_shift_range=3.0" in Config(width_shift_range=3).flag_lines()
 

@@ -1,4 +1,5 @@
 """The run directory: a run's configuration, metrics, checkpoints and pictures, held by one process."""
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 from cifar_fast import files
+from cifar_fast.config import Config
 from cifar_fast.errors import UserError, short
 
 CHECKSUM = b"# sha256 of the lines above: "
@@ -125,6 +127,16 @@ class Workdir:
             os.write(self._lock, json.dumps({
                 "pid": os.getpid(), "host": socket.gethostname(),
                 "started": time.strftime("%Y-%m-%d %H:%M:%S %z")}).encode())
+
+
+def config_of_run(path, **changes):
+    """The `Config` of the run in a folder, but for the fields given. Raises UserError: no run is there, or its
+    `config.flags` is damaged or of another version."""
+    lines = Workdir(path).read_config()
+    try:
+        return dataclasses.replace(Config.of_flag_lines(lines), **changes | {"workdir": str(path)})
+    except UserError as error:
+        raise UserError(f"{error} (with what stands in {Path(path) / 'config.flags'})") from None
 
 
 def _holder(data):

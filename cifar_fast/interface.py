@@ -1,0 +1,64 @@
+"""What Python calls in place of the command line: `cifar_fast.train`, `cifar_fast.evaluate`, `cifar_fast.load_data`."""
+import sys
+
+from cifar_fast import environment
+from cifar_fast.config import Config
+from cifar_fast.errors import UserError
+
+
+def evaluate(workdir, which="best", **changes):
+    """Evaluates a checkpoint of a finished or interrupted run.
+
+    Args:
+      workdir: the run directory. which: "best" or "last".
+      changes: fields of `Config` that differ from the run's: `data_dir`, `precision` or `tta`.
+    Returns:
+      A dict of plain numbers: `loss`, `accuracy`, `top5`, `tta_accuracy`, `tta_top5` (shares from 0 to 1), `epoch`,
+      `examples`, `weights_sha256`.
+    Raises:
+      UserError: no such checkpoint, bad data, or a loss that is not finite.
+    """
+    if which not in ("best", "last"):
+        raise UserError(f"which={which!r}: must be 'best' or 'last'")
+    if foreign := changes.keys() - {"data_dir", "precision", "tta"}:
+        raise UserError(f"{', '.join(sorted(foreign))}: evaluate takes data_dir, precision and tta alone; the rest is "
+                        "the run's")
+    from cifar_fast.runs import workdir as workdirs
+    config = workdirs.config_of_run(workdir, **changes)
+    _start_tensorflow()
+    from cifar_fast.runs import saved
+    return saved.evaluate(config, which)
+
+
+def load_data(config):
+    """The images and labels that a `Config` names, as the trainer sees them.
+
+    Returns:
+      A `data.sources.Dataset`: `train_images`, `test_images` (uint8 [N, H, W, C]), `train_labels`, `test_labels` (int32
+      [N]), `class_names` and `origin`, a line that says what was found.
+    Raises:
+      UserError: no data there, damaged ones, or images that don't fit the rest of `config`.
+    """
+    _start_tensorflow()
+    from cifar_fast.training import trainer
+    return trainer.load_data(_checked(config))
+
+
+def _checked(config):
+    if not isinstance(config, Config):
+        raise UserError(f"expected a cifar_fast.Config, got {type(config).__name__}")
+    return config
+
+
+def _start_tensorflow():
+    """Sets TensorFlow's environment where it is not imported yet; in a notebook that has imported it, its settings
+    stand, and the run's banner says so."""
+    if "tensorflow" not in sys.modules:
+        environment.prepare()
+        with environment.quiet():
+            import tensorflow as tf
+            tf.config.list_physical_devices()
+    import keras
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(f"Keras runs on {keras.backend.backend()}, and cifar_fast trains on TensorFlow; set "
+                        "KERAS_BACKEND=tensorflow before Keras is imported")

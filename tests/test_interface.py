@@ -1,0 +1,37 @@
+"""The Python interface: what `import cifar_fast` costs and offers."""
+import subprocess
+import sys
+
+import pytest
+
+import cifar_fast
+from tests.support import tiny
+
+
+def test_importing_is_quick_and_imports_no_tensorflow():
+    """Quick as the number of modules tells it, whatever else the machine does."""
+    code = ("import sys; before = set(sys.modules); import cifar_fast; cifar_fast.__version__; dir(cifar_fast); "
+            "print(*set(sys.modules) - before)")
+    names = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"tensorflow", "keras", "numpy", "absl"} & set(names) and len(names) < 25, names
+
+
+def test_every_name_is_there():
+    assert all(getattr(cifar_fast, name) for name in cifar_fast.__all__)
+    assert {"Config", "evaluate", "load_data", "Affine"} <= set(dir(cifar_fast))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        cifar_fast.nothing  # noqa: B018
+
+
+def test_load_data_gives_what_the_trainer_sees():
+    data = cifar_fast.load_data(tiny.config())
+    assert data.train_images.shape == (80, 32, 32, 3) and data.test_labels.shape == (40,)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: cifar_fast.load_data({"dataset": "cifar10"}), lambda: cifar_fast.evaluate("nowhere"),
+    lambda: cifar_fast.evaluate("nowhere", "latest"), lambda: cifar_fast.evaluate("nowhere", epochs=3)])
+def test_what_can_not_be_is_one_line(call):
+    with pytest.raises(cifar_fast.UserError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
