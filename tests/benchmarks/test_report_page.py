@@ -8,7 +8,7 @@ import pytest
 from benchmarks import report
 from cifar_fast.errors import UserError
 
-RESULTS = Path(report.__file__).parent / "results"
+RESULTS = Path(report.__file__).parent / "results" / "speed"
 STORED = {"epoch_time": "epoch_time_batch32", "input_pipeline": "input_pipeline", "step_breakdown": "step_breakdown",
           "augment": "augment"}
 RECORDS = {name: json.loads((RESULTS / f"{file}.json").read_text()) for name, file in STORED.items()}
