@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cifar_fast.augment import draws
-from cifar_fast.augment.resample import FILL_MODES, bilinear, once
+from cifar_fast.augment.resample import FILL_MODES, bilinear, nearest, once
 
 
 class Parameters(NamedTuple):
@@ -53,10 +53,15 @@ class Affine:
       are below 1.
     zoom_range: z for factors in [1 - z, 1 + z], or (low, high); drawn for each axis. Below 1 enlarges.
     channel_shift_range: up to this much added to all values, within the image's own minimum and maximum.
-    brightness_range: (low, high) of a factor; values are cut to whole numbers before and after, as Keras does.
+    brightness_range: (low, high) of a factor.
     horizontal_flip, vertical_flip: for half of the images.
     fill_mode: "nearest", "constant" (with cval), "reflect" or "wrap", as SciPy defines them.
     rescale: a factor for the result.
+    interpolation_order: 1, bilinear, or 0, the nearest pixel: for masks, whose labels must not be blended.
+    value_range: which values are black and white, (0, 1) or (0, 255), for brightness_range: the distance from black
+      is multiplied, and cut at white; a fourth channel is opacity and stays. Float images need it, since what is
+      white is not in them. "keras", and None for integer images, is what Keras does by way of Pillow: values are cut
+      to whole numbers of 8 bits before and after, of images within 0 … 255 as they are (those in [0, 1] go black).
 
     Raises:
       ValueError: naming the argument, its value and what is allowed.
@@ -74,6 +79,8 @@ class Affine:
     fill_mode: str = "nearest"
     cval: float = 0.0
     rescale: float | None = None
+    interpolation_order: int = 1
+    value_range: tuple[float, float] | str | None = None
 
     def __post_init__(self):
         for name in ("rotation_range", "shear_range", "channel_shift_range"):
@@ -101,6 +108,12 @@ class Affine:
         _check("fill_mode", self.fill_mode, self.fill_mode in FILL_MODES, "one of " + ", ".join(FILL_MODES))
         _check("cval", self.cval, _number(self.cval), "a finite number")
         _check("rescale", self.rescale, self.rescale is None or _number(self.rescale), "None or a finite number")
+        order = self.interpolation_order
+        _check("interpolation_order", order, _number(order) and order in (0, 1), "0, the nearest pixel, or 1, bilinear")
+        if not (self.value_range is None or isinstance(self.value_range, str) and self.value_range == "keras"):
+            allowed = 'two numbers (black, white), the lower first, or "keras"'
+            object.__setattr__(self, "value_range", _pair("value_range", self.value_range, allowed))
+            _check("value_range", self.value_range, self.value_range[0] < self.value_range[1], allowed)
 
     @tf.autograph.experimental.do_not_convert  # which takes seconds and finds nothing to convert
     def __call__(self, images, seed, ids=None):
@@ -113,7 +126,8 @@ class Affine:
         Returns:
           float32 [B, H, W, C], interpolated but not rounded, on the scale of the input times `rescale`.
         Raises:
-          ValueError: images of another rank, dtype or number of channels.
+          ValueError: images of another rank, dtype or number of channels; float images where brightness is asked for
+            and no value_range.
         """
         images = _images(images)
         ids = tf.range(tf.shape(images)[0]) if ids is None else ids
@@ -165,15 +179,20 @@ class Affine:
         images: as for a call. Returns float32 [B, H, W, C]; work whose parameters are None is not done.
         """
         images, p = _images(images), parameters
+        if p.brightness is not None and self.value_range is None and images.dtype.is_floating:
+            raise ValueError("value_range=None: brightness_range needs to know which value of float images is white; "
+                             "give value_range=(0, 1) or (0, 255), or \"keras\" for what Keras does")
         if any(v is not None for v in p[:6]):
-            images = bilinear(images, *coordinates(p, *images.shape[1:3]), self.fill_mode, self.cval)
+            sample = bilinear if self.interpolation_order else nearest
+            images = sample(images, *coordinates(p, *images.shape[1:3]), self.fill_mode, self.cval)
         else:
             images = _flipped(_flipped(images, p.flip_horizontal, 2), p.flip_vertical, 1)
         images = tf.cast(images, tf.float32)
         if p.channel_shift_intensity is not None:
             images = _channel_shift(images, p.channel_shift_intensity)
         if p.brightness is not None:
-            images = _brightness(images, p.brightness)
+            images = (_keras_brightness(images, p.brightness) if self.value_range in (None, "keras") else
+                      _brightness(images, p.brightness, *self.value_range))
         return images if self.rescale is None else images * self.rescale
 
 
@@ -221,7 +240,12 @@ def _channel_shift(images, intensity):
     return tf.clip_by_value(images + intensity[:, None, None, None], low, high)
 
 
-def _brightness(images, factor):
+def _brightness(images, factor, black, white):
+    bright = tf.clip_by_value((images - black) * factor[:, None, None, None] + black, black, white)
+    return tf.concat([bright[..., :3], images[..., 3:]], 3) if images.shape[3] == 4 else bright
+
+
+def _keras_brightness(images, factor):
     """As Keras by way of Pillow: to 8 bits, scaled only where values leave 0 … 255; a fourth channel is opacity."""
     low, high = _extremes(images)
     scaled = (low < 0) | (high > 255)
@@ -258,7 +282,7 @@ def _number(value):
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _pair(name, value):
+def _pair(name, value, allowed="a pair of numbers, the lower first"):
     good = isinstance(value, (list, tuple, np.ndarray)) and len(value) == 2 and all(map(_number, value))
-    _check(name, value, good and value[0] <= value[1], "a pair of numbers, the lower first")
+    _check(name, value, good and value[0] <= value[1], allowed)
     return tuple(value)

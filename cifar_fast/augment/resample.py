@@ -1,4 +1,4 @@
-"""One bilinear resample of a batch along straight lines: four taps a pixel, all fill modes of SciPy.
+"""One resample of a batch along straight lines, bilinear or nearest, with all fill modes of SciPy.
 
 A position is whole pixels and a fraction in 2⁻³⁰ths, both int32: the modes "constant" and "wrap" jump at the image's
 edge, where float32 would put some pixels on the other side than SciPy does, and float64 makes the pixel loop half
@@ -23,18 +23,38 @@ def bilinear(images, x, y, fill_mode="nearest", cval=0.0):
     Returns:
       float32 [B, H', W', C], unrounded.
     """
-    height, width = images.shape[1:3]
-    alongs, downs = (tf.unstack(once(tf.stack(_split(x[i]) + _split(y[i])))) for i in (0, 1))
-    column, wx, inside_x = _first_tap(alongs[:2], downs[:2], width, fill_mode)
-    row, wy, inside_y = _first_tap(alongs[2:], downs[2:], height, fill_mode)
+    (column, wx, inside_x), (row, wy, inside_y) = (
+        _first_tap(*place, length) for place, length in _places(images, x, y, fill_mode))
     upper, upper_right, lower, lower_right = _taps(images, row, column)
     wx, wy = wx[..., None], wy[..., None]
     upper += wx * (upper_right - upper)
     lower += wx * (lower_right - lower)
     sampled = upper + wy * (lower - upper)
-    if fill_mode == "constant":
-        return tf.where((inside_x & inside_y)[..., None], sampled, tf.constant(cval, tf.float32))
-    return sampled
+    return _filled(sampled, inside_x & inside_y, cval) if fill_mode == "constant" else sampled
+
+
+def nearest(images, x, y, fill_mode="nearest", cval=0.0):
+    """The same with order=0: the nearest pixel, of two equally near ones the right or lower, as SciPy rounds. No value
+    comes out that is not in the image, or cval."""
+    (column, inside_x), (row, inside_y) = (
+        (_nearest_tap(*place[:2], length), place[2]) for place, length in _places(images, x, y, fill_mode))
+    height, width, channels = images.shape[1:]
+    number = tf.range(tf.shape(images)[0])[:, None, None]
+    pixels = tf.reshape(images, [-1, channels])
+    sampled = tf.cast(tf.gather(pixels, (number * height + row) * width + column), tf.float32)
+    return _filled(sampled, inside_x & inside_y, cval) if fill_mode == "constant" else sampled
+
+
+def _places(images, x, y, fill_mode):
+    """For the columns and for the rows what `_folded` says, and their number."""
+    height, width = images.shape[1:3]
+    alongs, downs = (tf.unstack(once(tf.stack(_split(x[i]) + _split(y[i])))) for i in (0, 1))
+    return ((_folded(alongs[:2], downs[:2], width, fill_mode), width),
+            (_folded(alongs[2:], downs[2:], height, fill_mode), height))
+
+
+def _filled(sampled, inside, cval):
+    return tf.where(inside[..., None], sampled, tf.constant(cval, tf.float32))
 
 
 def _split(position):
@@ -69,9 +89,9 @@ def _taps(images, row, column):
     return [tf.cast(tf.bitwise.right_shift(word, 8 * i) & 255, tf.float32) for i in range(4)]
 
 
-def _first_tap(along, down, length, fill_mode):
-    """Along one axis, for each pixel: the lower of its two neighbours (int32, at most length - 2, so that the other is
-    the next one), the other's weight (float32), and whether the position is inside. All [B, H', W']."""
+def _folded(along, down, length, fill_mode):
+    """Along one axis, for each pixel: its position as the fill mode brings it back, whole pixels and 2⁻³⁰ths, and
+    whether it was inside. It may still lie up to a pixel outside, where the edge's pixel shows. All [B, H', W']."""
     part = along[1][:, None, :] + down[1][:, :, None]
     whole = along[0][:, None, :] + down[0][:, :, None] + tf.bitwise.right_shift(part, BITS)
     part &= ONE - 1
@@ -86,6 +106,16 @@ def _first_tap(along, down, length, fill_mode):
         lap = tf.math.floormod(whole, max(last, 1))
         seam = (whole < 0) & (lap == 0) & (part == 0)  # to the left of the image it is the last one that shows
         whole = tf.where(inside, whole, tf.where(seam, last, lap))
-    first = tf.clip_by_value(whole, 0, max(last - 1, 0))
+    return whole, part, inside
+
+
+def _first_tap(whole, part, inside, length):
+    """The lower of a position's two neighbours (int32, at most length - 2, so that the other is the next one), the
+    other's weight (float32), and `inside` as it is."""
+    first = tf.clip_by_value(whole, 0, max(length - 2, 0))
     weight = tf.cast(whole - first, tf.float32) + tf.cast(part, tf.float32) * (1 / ONE)
     return first, tf.clip_by_value(weight, 0.0, 1.0), inside
+
+
+def _nearest_tap(whole, part, length):
+    return tf.clip_by_value(whole + tf.bitwise.right_shift(part, BITS - 1), 0, length - 1)

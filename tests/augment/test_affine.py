@@ -40,21 +40,24 @@ def one(p, i):
     return {name: values[i].item() for name, values in p._asdict().items() if values is not None}
 
 
-def keras(images, p, fill_mode, cval):
+def keras(images, p, fill_mode, cval, order=1):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        generator = ImageDataGenerator(fill_mode=fill_mode, cval=cval)
+        generator = ImageDataGenerator(fill_mode=fill_mode, cval=cval, interpolation_order=order)
         return np.stack([generator.apply_transform(x.astype(np.float32), one(p, i)) for i, x in enumerate(images)])
 
 
-def on_an_edge(p, shape):
-    """Pixels [B, H, W] that sample the very edge of an image, to rounding: "constant" and "wrap" jump there, so
-    the last bit of the arithmetic decides. Whole shifts are exact and not among them."""
+def on_an_edge(p, shape, order=1):
+    """Pixels [B, H, W] that sample the very edge of an image, to rounding: "constant" and "wrap" jump there, and order
+    0 in the middle between two pixels, so the last bit of the arithmetic decides. Whole shifts are exact and not among
+    them."""
     found = np.zeros((len(p.theta), *shape[:2]), bool)
     for i in range(len(found)):
         place = one(p, i)
         for position, length in zip(reference.positions(shape, place), shape[:2], strict=True):
             off = np.abs(position[..., None] - np.array([0, length - 1]))
+            if order == 0:
+                off = np.concatenate([off, np.abs(position - np.floor(position) - 0.5)[..., None]], -1)
             found[i] |= ((off > 0) & (off < 4e-9)).any(-1) | (off == 0).any(-1) & (place["shear"] != 0)
         found[i] = found[i][::-1] if place["flip_vertical"] else found[i]
         found[i] = found[i][:, ::-1] if place["flip_horizontal"] else found[i]
@@ -88,14 +91,76 @@ def test_given_parameters_the_reference_equals_keras_and_the_device_the_referenc
             assert wrong.mean() < 1e-4 and (np.abs(before - np.round(before))[wrong] < 1e-4).all()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+def test_order_0_takes_the_pixel_that_scipy_takes(fill_mode, shape):
+    random = np.random.default_rng([FILL_MODES.index(fill_mode), *shape])
+    images = random.integers(0, 256, (SETS, *shape), dtype=np.uint8)
+    p = random_sets(random, SETS, bright=False)
+    expected = keras(images, p, fill_mode, 31.5, order=0)
+    edge = np.broadcast_to(on_an_edge(p, shape, order=0)[..., None], expected.shape)
+    assert edge.mean() < 0.01
+    affine = Affine(fill_mode=fill_mode, cval=31.5, interpolation_order=0)
+    for transform in (affine.transform, compiled(affine.transform)):
+        for kind in (np.uint8, np.float32):
+            np.testing.assert_array_equal(np.where(edge, expected, transform(images.astype(kind), p)), expected)
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+def test_order_0_in_the_middle_between_two_pixels_rounds_as_scipy(fill_mode):
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
+    p = Parameters(tx=np.float32([0.5, -0.5, 2.5, -9.5, 1.5, 0]), ty=np.float32([0, 0.5, -1.5, 8.5, 20.5, 0]),
+                   zx=np.float32([1, 1, 1, 1, 2, 2]), zy=np.float32([1, 1, 1, 2, 1, 2]))
+    affine = Affine(fill_mode=fill_mode, cval=7, interpolation_order=0)
+    np.testing.assert_array_equal(affine.transform(images, p), keras(images, p, fill_mode, 7, order=0))
+
+
+def test_order_0_keeps_the_labels_of_a_mask_and_follows_its_image():
+    image = np.zeros((20, 16, 16, 1), np.uint8)
+    image[:, 4:9, 6:12] = 200
+    moves = dict(rotation_range=40, zoom_range=0.3, width_shift_range=0.1, fill_mode="constant")
+    mask = Affine(**moves, interpolation_order=0)(np.where(image > 0, 7, 0), (1, 0)).numpy()
+    assert set(np.unique(mask)) == {0, 7}
+    moved = Affine(**moves)(image, (1, 0)).numpy()
+    assert (mask[moved == 200] == 7).mean() > 0.99 and (mask[moved == 0] == 0).all()
+
+
 def test_brightness_rescales_what_leaves_8_bits_as_keras_does():
     images = np.random.default_rng(0).uniform(-40, 300, (20, 8, 8, 3)).astype(np.float32)
     images[:5] /= 400
     images[0] = 0.25
     images[1] = -3
     p = Parameters(brightness=np.linspace(0, 2, 20, dtype=np.float32))
-    for transform in (Affine().transform, compiled(Affine().transform)):
+    affine = Affine(value_range="keras")
+    for transform in (affine.transform, compiled(affine.transform)):
         np.testing.assert_allclose(transform(images, p), keras(images, p, "nearest", 0), atol=2e-3)
+
+
+@pytest.mark.parametrize("value_range", [(0, 1), (0, 255), (-1, 1)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_brightness_scales_between_black_and_white(value_range, channels):
+    black, white = value_range
+    images = np.random.default_rng(0).uniform(black, white, (4, 8, 8, channels)).astype(np.float32)
+    images[:, 0, 0], images[:, 0, 1] = black, white
+    factors = np.float32([0, 0.5, 1, 1.5])
+    light = (images[..., :3] - black) * factors[:, None, None, None]
+    expected = np.concatenate([np.minimum(light, white - black) + black, images[..., 3:]], -1)
+    affine = Affine(brightness_range=(0.5, 1.5), value_range=list(value_range))
+    for transform in (affine.transform, compiled(affine.transform)):
+        np.testing.assert_allclose(transform(images, Parameters(brightness=factors)), expected, atol=1e-5 * white)
+    drawn = affine(images, (0, 0)).numpy()
+    assert 0.4 * images.std() < drawn.std() < 1.5 * images.std()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_brightness_of_floats_asks_what_is_white(dtype):
+    images = np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 3)).astype(dtype)
+    for call in (Affine(brightness_range=(0.5, 1.5)), compiled(Affine(brightness_range=(0.5, 1.5)))):
+        with pytest.raises(ValueError, match=r"value_range=None: .* give value_range=\(0, 1\) or \(0, 255\)"):
+            call(images, tf.constant([0, 0]))
+    bytes_ = (images * 255).astype(np.uint8)
+    np.testing.assert_array_equal(Affine(brightness_range=(0.5, 1.5))(bytes_, (0, 0)),
+                                  Affine(brightness_range=(0.5, 1.5), value_range="keras")(bytes_, (0, 0)))
 
 
 def draw(affine, count=20000, shape=(20, 30, 3)):
@@ -238,7 +303,9 @@ def test_height_moves_rows_and_width_moves_columns():
     ("zoom_range", [0.5, 1, 2]), ("zoom_range", (1.2, 0.8)), ("zoom_range", None), ("brightness_range", (1, 0.5)),
     ("brightness_range", (-1, 1)), ("brightness_range", 0.5), ("brightness_range", (0.1, 0.2, 0.3)),
     ("horizontal_flip", 2), ("vertical_flip", "yes"), ("fill_mode", "mirror"), ("fill_mode", None),
-    ("cval", "black"), ("rescale", float("nan")),
+    ("cval", "black"), ("rescale", float("nan")), ("interpolation_order", 2), ("interpolation_order", -1),
+    ("interpolation_order", None), ("interpolation_order", True), ("value_range", (1, 0)), ("value_range", (0, 0)),
+    ("value_range", 255), ("value_range", "Keras"), ("value_range", (0, float("inf"))),
 ])
 def test_wrong_arguments_are_named_with_what_is_allowed(name, value):
     with pytest.raises(ValueError) as error:
