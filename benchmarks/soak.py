@@ -3,7 +3,7 @@
     python -m benchmarks.soak --out=soak.json
 
 A real `cifar_fast train` of a small network runs beside this process, which notes at the end of each epoch (training,
-evaluation, checkpoint, a line of metrics) the resident memory, the seconds by the clock, and the processor's seconds,
+evaluation, checkpoint, a line of metrics) the resident memory, the wall seconds, and the processor's seconds,
 which other work on the machine changes least. Exit code 1 if memory grew by more than 3% from epoch 20 to the last, or
 the median epoch of the last fifth took more of the processor than the slowest quarter of epochs 20 to 60.
 """
@@ -30,7 +30,7 @@ GROWTH = 1.03
 
 
 def main(_):
-    samples = []  # resident bytes, seconds by the clock, seconds of the processor
+    samples = []  # resident bytes, wall seconds, seconds of the processor
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "cifar_fast", *TRAIN, f"--epochs={FLAGS.epochs}", f"--workdir={folder}/run"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -63,7 +63,7 @@ def main(_):
 
 
 def sample(pid):
-    """(resident bytes, seconds by the clock, processor seconds) of a process now."""
+    """(resident bytes, wall seconds, processor seconds) of a process now."""
     with open(f"/proc/{pid}/statm", encoding="ascii") as file:
         resident = int(file.read().split()[1]) * PAGE
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:

@@ -1,11 +1,10 @@
 """`cifar_fast`, or `python -m cifar_fast`: sets TensorFlow's environment, then runs the command line."""
 import sys
 
-from cifar_fast import cli, environment, streams
+from cifar_fast import cli, environment
 
 
 def main():
-    streams.prepare()
     environment.prepare()
     try:
         code = cli.main(sys.argv)

@@ -14,7 +14,6 @@ import threading
 import time
 
 from cifar_fast import processor
-from cifar_fast.streams import put, warn
 
 PATIENCE = 90.0  # seconds that workers have to leave by themselves once one of them has failed
 
@@ -50,7 +49,6 @@ def _start(index, addresses, arguments):
     own = share_of_cores(index, len(addresses))
     return subprocess.Popen(
         [sys.executable, "-m", "cifar_fast", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        errors="backslashreplace",
         env=os.environ | {"TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""},
         start_new_session=True,  # the terminal's Ctrl-C comes through us, once
         preexec_fn=lambda: os.sched_setaffinity(0, own))
@@ -72,7 +70,7 @@ def _wait(children):
                 code, deadline = _code(child), time.monotonic() + PATIENCE
                 if child.returncode < 0:
                     name = signal.Signals(-child.returncode).name
-                    warn(f"cifar_fast: worker {index} was ended by {name}")
+                    print(f"cifar_fast: worker {index} was ended by {name}", file=sys.stderr, flush=True)
         if deadline and time.monotonic() > deadline:
             _tell(children, signal.SIGKILL)
         time.sleep(0.1)
@@ -92,7 +90,8 @@ def _tell(children, number):
 def _copy(stream, target, mark):
     for line in stream:
         with contextlib.suppress(OSError):  # who reads us may have left: the workers must not wait for it
-            put(mark + line.rstrip("\n"), target)
+            target.write(mark + line)
+            target.flush()
 
 
 def free_ports(count):

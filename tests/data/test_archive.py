@@ -8,8 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from cifar_fast.data import sources
-from cifar_fast.data.cifar import archive
+from cifar_fast.data import archive, sources
 from tests.support.files_of_cifar import content, packed, write_folder
 from tests.support.refusal import refused
 

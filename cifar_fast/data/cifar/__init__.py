@@ -1,1 +1,0 @@
-"""CIFAR as its authors publish it: archives and folders, batches in their Python and binary form."""
