@@ -72,7 +72,7 @@ def export(ours, precision, folder, expected=False):
         folder.mkdir(parents=True, exist_ok=True)
     steps = steps_a_call(config.steps_per_call or LONGEST, [e.steps for e in ours.plan])
     kinds = ours.engine.variables()
-    variables = [v for kind in kinds.values() for v in kind]
+    variables = [*(v for kind in kinds.values() for v in kind), *ours.engine.inputs()]
     programs = {}
     for epoch in {e.size: e for e in ours.plan}.values():
         name = trials.program(epoch, data.train_images.shape)

@@ -33,7 +33,9 @@ class Averages:
     def __init__(self, variables, kind, every, decay, steps):
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r}: must be one of {', '.join(KINDS)}")
-        self._averaged, self._kind, self._every, self._decay, self._steps = list(variables), kind, every, decay, steps
+        self._averaged, self._kind, self._every, self._steps = list(variables), kind, every, steps
+        self._decay = tf.Variable(decay if kind == "ema" else decay**every, trainable=False, dtype=tf.float32)
+        self.inputs = [self._decay]  # see `Engine.inputs`
         for variable in self._averaged:
             if tf.as_dtype(variable.dtype) != tf.float32:
                 raise ValueError(f"{variable.name} is {variable.dtype}: only float32 variables are averaged")
@@ -69,7 +71,7 @@ class Averages:
         if self._kind == "ema":
             return tf.where(tf.equal(step, 0), 0.0, self._decay)
         done = tf.cast(step + 1, tf.float32) / self._steps
-        return tf.where(tf.equal(step, 0), 0.0, self._decay**self._every * done**3)
+        return tf.where(tf.equal(step, 0), 0.0, self._decay * done**3)
 
     def _scatter(self, vector):
         for variable, value in zip(self._averaged, unpacked(vector, self._averaged), strict=True):

@@ -78,6 +78,7 @@ class Preparation:
 
     def __init__(self, config, statistics):
         self.config, self.statistics = config, statistics
+        self.seed = tf.Variable(config.seed, trainable=False, dtype=tf.int64)  # see `Engine.inputs`
         self.affine = Affine(
             rotation_range=config.rotation_range, width_shift_range=config.width_shift_range,
             height_shift_range=config.height_shift_range, shear_range=config.shear_range,
@@ -117,4 +118,4 @@ class Preparation:
         return Batch(images if size is None else resized(images, size), labels, others, shares)
 
     def _seed(self, number):
-        return tf.stack([self.config.seed, number])
+        return tf.stack([tf.cast(self.seed, tf.int32), number])

@@ -24,7 +24,9 @@ class Muon(keras.optimizers.Optimizer):
     def __init__(self, learning_rate, *, muon_momentum, momentum, dense_rate=1.0, vector_rate=1.0, weight_decay=0.0,
                  vector_decay=0.0):
         super().__init__(learning_rate, name="muon")
-        self.muon_momentum, self.momentum = muon_momentum, momentum
+        self.inputs = [tf.Variable(value, trainable=False, dtype=tf.float32) for value in (  # see `Engine.inputs`
+            muon_momentum, momentum, dense_rate, vector_rate, weight_decay, vector_decay)]
+        self.muon_momentum, self.momentum, dense_rate, vector_rate, weight_decay, vector_decay = self.inputs
         self.factors = {2: dense_rate, 1: vector_rate}
         self.decays = {2: weight_decay, 1: vector_decay}
 

@@ -7,9 +7,10 @@ def cross_entropy(logits, labels, smoothing=0.0):
 
     Args:
       logits: float32 [B, K]. labels: int32 [B].
-      smoothing: share of the label spread evenly over all K classes (Szegedy et al., 2016, arXiv:1512.00567).
+      smoothing: share of the label spread evenly over all K classes (Szegedy et al., 2016, arXiv:1512.00567), a float
+        or a float32 scalar.
     """
-    if not smoothing:
+    if isinstance(smoothing, float) and not smoothing:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     classes = logits.shape[-1]
     targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes

@@ -29,12 +29,14 @@ class _Decayed:
 
     def __init__(self, config, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.kernel_decay, self.vector_decay = config.weight_decay, config.vector_decay
+        self.decays = [config.weight_decay > 0, config.vector_decay > 0]
+        self.inputs = [tf.Variable(value, trainable=False, dtype=tf.float32)  # see `Engine.inputs`
+                       for value in (config.weight_decay, config.vector_decay, config.momentum)]
 
     def update_step(self, gradient, variable, learning_rate):
-        decay = self.vector_decay if len(variable.shape) == 1 else self.kernel_decay
-        if decay:
-            variable.assign(variable * (1 - learning_rate * decay))
+        group = int(len(variable.shape) == 1)
+        if self.decays[group]:
+            variable.assign(variable * (1 - learning_rate * self.inputs[group]))
         self.fused(gradient, variable.handle, learning_rate, self._get_variable_index(variable))
 
 
@@ -55,7 +57,7 @@ class SGD(_Decayed, keras.optimizers.SGD):
     def fused(self, gradient, variable, rate, index):
         if self.momentum:
             tf.raw_ops.ResourceApplyKerasMomentum(
-                var=variable, accum=self.momentums[index].value.handle, lr=rate, grad=gradient, momentum=self.momentum,
-                use_nesterov=self.nesterov)
+                var=variable, accum=self.momentums[index].value.handle, lr=rate, grad=gradient,
+                momentum=self.inputs[2], use_nesterov=self.nesterov)
         else:
             tf.raw_ops.ResourceApplyGradientDescent(var=variable, alpha=rate, delta=gradient)

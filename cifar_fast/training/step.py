@@ -42,14 +42,17 @@ class Engine:
     def __init__(self, config, runtime, model, optimizer, prepare, examples, data=None, average=None, replica=0,
                  replicas=1):
         self.model, self.prepare, self.average = model, prepare, average
-        self.l2, self.smoothing = config.l2, config.label_smoothing
+        self.device, self.replica, self.replicas = runtime.device, replica, replicas
+        self.l2, self.smoothed = config.l2, config.label_smoothing > 0
         self.share = 1 / replicas
-        self.seed = (config.seed + replica * GOLDEN) % 2**31  # each replica drops by draws of its own
-        self.rate = optimizer.learning_rate
+        self.rate, self.optimizer_inputs = optimizer.learning_rate, getattr(optimizer, "inputs", [])
         self.scaled = runtime.precision == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if self.scaled else optimizer
         self.optimizer.build(model.trainable_variables)
         with tf.device(runtime.device):
+            # Each replica drops by draws of its own. int64: TensorFlow keeps int32 variables off the GPU.
+            self.seed = tf.Variable((config.seed + replica * GOLDEN) % 2**31, trainable=False, dtype=tf.int64)
+            self.smoothing = tf.Variable(config.label_smoothing, trainable=False)
             self.data = tuple(map(tf.constant, data)) if data else None
             # Under pruning: each example's last loss, huge before it has one, since what was never trained on is not
             # easy; and its weight in this epoch, 0 for those left out.
@@ -64,6 +67,19 @@ class Engine:
         return {"model": self.model.variables, "optimizer": self.optimizer.variables,
                 "average": self.average.variables if self.average else [],
                 "pruning": [self.losses, self.sample_weights] if self.losses is not None else []}
+
+    def inputs(self):
+        """What the programs read from variables though it stays in a run: runs that differ in these share programs."""
+        return [self.seed, self.smoothing, self.prepare.seed, *self.optimizer_inputs,
+                *(self.average.inputs if self.average else [])]
+
+    def restart(self, fresh):
+        """Takes the variables and inputs of an engine that has not trained yet, of the same programs."""
+        for name, variables in fresh.variables().items():
+            for ours, theirs in zip(self.variables()[name], variables, strict=True):
+                ours.assign(theirs)
+        for ours, theirs in zip(self.inputs(), fresh.inputs(), strict=True):
+            ours.assign(theirs)
 
     @tf.function(autograph=False)
     def run(self, batches, epoch, first, start, steps, rates, totals, size=None):
@@ -113,10 +129,11 @@ class Engine:
         Returns:
           the loss, L2 included (float32 scalar); each example's cross-entropy (float32 [B]); logits (float32 [B, K]).
         """
-        logits = self.model(batch.images, seed=tf.stack([self.seed, step]), training=True)
-        losses = objective.cross_entropy(logits, batch.labels, self.smoothing)
+        logits = self.model(batch.images, seed=tf.stack([tf.cast(self.seed, tf.int32), step]), training=True)
+        smoothing = tf.identity(self.smoothing) if self.smoothed else 0.0
+        losses = objective.cross_entropy(logits, batch.labels, smoothing)
         if batch.others is not None:
-            others = objective.cross_entropy(logits, batch.others, self.smoothing)
+            others = objective.cross_entropy(logits, batch.others, smoothing)
             losses = batch.shares * losses + (1 - batch.shares) * others
         loss = tf.reduce_mean(losses if sample_weights is None else sample_weights * losses)
         return loss + objective.l2_penalty(self.model.kernels(), self.l2), losses, logits

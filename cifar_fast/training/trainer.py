@@ -15,6 +15,19 @@ from cifar_fast.training.evaluate import Evaluator
 from cifar_fast.training.parallel import ParallelEngine, ParallelEvaluator
 from cifar_fast.training.step import Engine
 
+# What the compiled programs take as inputs or never see. Runs that differ in these alone, and not in whether one of
+# `SWITCHES` is 0, share programs.
+INPUTS = ("seed", "learning_rate", "schedule", "decay", "warmup", "cooldown", "final_rate", "momentum", "muon_momentum",
+          "dense_rate", "vector_rate", "weight_decay", "vector_decay", "average_decay", "label_smoothing",
+          "target_accuracy", "workdir", "eval_every", "checkpoint_every", "steps_per_call")
+SWITCHES = ("momentum", "weight_decay", "vector_decay", "label_smoothing")
+
+
+def shares_programs(one, other):
+    """Whether the programs of one `Config` are those of the other, on the same data."""
+    return dataclasses.replace(one, **{n: getattr(other, n) for n in INPUTS}) == other and all(
+        (getattr(one, n) == 0) == (getattr(other, n) == 0) for n in SWITCHES)
+
 
 class Trainer:
     """Trains and evaluates; where it stands is the caller's to keep.
@@ -26,40 +39,48 @@ class Trainer:
     """
 
     def __init__(self, config, runtime, data):
-        self.config, self.data = config, data
+        self.config, self.data, self.runtime = config, data, runtime
         examples = len(data.train_images)
         self.plan = plan.epochs(config, examples)
         self.steps = sum(e.steps for e in self.plan)
-        statistics = Statistics.of(data.train_images, config.standardize)
-        kernel = whitening.fitted(data.train_images, statistics) if config.whitening else None
+        self.statistics = Statistics.of(data.train_images, config.standardize)
+        self.kernel = whitening.fitted(data.train_images, self.statistics) if config.whitening else None
         self.resident = pipeline.is_resident(config.input, data.train_images)
+        held = (data.train_images, data.train_labels) if self.resident else None
         self.replicas = replicas = runtime.replicas
         if replicas is None:
-            self.engines = [self._build_engine(runtime, statistics, kernel)]
+            self.engines = [self._build_engine(held, runtime.device)]
             self.engine = self.engines[0]
         else:
             self.engines = [
-                self._build_engine(dataclasses.replace(runtime, device=device), statistics, kernel, replicas.first + i,
-                                   replicas.count) for i, device in enumerate(replicas.devices)]
+                self._build_engine(held, device, replicas.first + i, replicas.count)
+                for i, device in enumerate(replicas.devices)]
             self.engine = ParallelEngine(replicas, self.engines, config.batch_size,
                                          runtime.reduced_in(config.reduce_in))
         self.model = self.engines[0].model
         self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
 
-    def _build_engine(self, runtime, statistics, kernel, replica=0, replicas=1):
-        config, data = self.config, self.data
+    def restart(self, config):
+        """Begins another run with the programs of this one, which is over: `config` shares them with this trainer's,
+        see `shares_programs`. It trains as a new `Trainer` would, to the bit."""
+        self.config = config
+        for engine in self.engines:
+            engine.restart(self._build_engine(None, engine.device, engine.replica, engine.replicas))
+
+    def _build_engine(self, held, device, replica=0, replicas=1):
+        """held: the training set, to be kept on the device, or None."""
+        config, data, runtime = self.config, self.data, dataclasses.replace(self.runtime, device=device)
         with tf.device(runtime.device):
             model = build_model(config, runtime, data)
             if config.whitening:
-                model.whitening.kernel.assign(kernel)
+                model.whitening.kernel.assign(self.kernel)
             average = None
             if config.average != "none":
                 average = Averages(model.variables, config.average, config.average_every, config.average_decay,
                                    self.steps)
             return Engine(
-                config, runtime, model, optimizers.build(config), Preparation(config, statistics),
-                len(data.train_images), (data.train_images, data.train_labels) if self.resident else None, average,
-                replica, replicas)
+                config, runtime, model, optimizers.build(config), Preparation(config, self.statistics),
+                len(data.train_images), held, average, replica, replicas)
 
     def batches(self, epoch, start=0):
         """An iterator over the batches of an epoch from step `start` on. Starting an epoch decides what it prunes."""

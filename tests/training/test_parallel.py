@@ -54,8 +54,10 @@ def test_replicas_augment_as_one_device_does(kind):
     for epoch, start in ((0, 0), (1, 3)):  # the second as after going on from a checkpoint
         _, whole, _ = one.engine.prepared(next(one.batches(epoch, start)), tf.constant(epoch), None)
         batch = next(many.batches(epoch, start))
-        shares = [engine.prepared(many.engine._share(i, batch), tf.constant(epoch), None)[1]
-                  for i, engine in enumerate(many.engines)]
+        shares = []
+        for i, (device, engine) in enumerate(zip(many.replicas.devices, many.engines, strict=True)):
+            with tf.device(device):
+                shares.append(engine.prepared(many.engine._share(i, batch), tf.constant(epoch), None)[1])
         np.testing.assert_array_equal(np.concatenate([s.images for s in shares]), whole.images)
         np.testing.assert_array_equal(np.concatenate([s.labels for s in shares]), whole.labels)
         np.testing.assert_array_equal(np.concatenate([s.shares for s in shares]), whole.shares)

@@ -1,5 +1,8 @@
 """A trainer without files: it learns, and its digest tells weights apart."""
+import dataclasses
+
 import numpy as np
+import pytest
 
 from cifar_fast.network import layers, resnet
 from cifar_fast.network.blur import blurred
@@ -73,6 +76,33 @@ def test_the_seed_reaches_data_order_pixels_dropout_and_pruning():
 def test_flags_reach_the_average_the_statistics_the_evaluator_and_the_whitening():
     ours = tiny.make_trainer(average="lookahead", average_every=3, average_decay=0.7, standardize="scalar", l2=0.5)
     average = ours.engine.average
-    assert (average._kind, average._every, average._decay, average._steps) == ("lookahead", 3, 0.7, 10)
+    assert (average._kind, average._every, average._steps) == ("lookahead", 3, 10)
+    assert float(average.inputs[0]) == np.float32(0.7**3)
     assert ours.engine.prepare.statistics.mean.shape == (1,) and ours.evaluate.l2 == 0.5
     assert np.abs(tiny.make_trainer(whitening=True).model.whitening.kernel).max() > 0
+
+
+@pytest.mark.parametrize("on, common, changes", [
+    (0, dict(optimizer="muon", average="lookahead", average_every=2, whitening=True, dropout=0.3, weight_decay=0.1,
+             label_smoothing=0.2, alternating_flip=True, horizontal_flip=False, cutmix=0.5),
+     dict(seed=3, learning_rate=0.02, schedule="one_cycle", momentum=0.5, muon_momentum=0.9, dense_rate=2.0,
+          vector_rate=3.0, weight_decay=0.2, vector_decay=0.0, average_decay=0.5, label_smoothing=0.1)),
+    (0, dict(optimizer="sgd", prune=0.3, weight_decay=0.01, vector_decay=0.02, rotation_range=20.0),
+     dict(seed=1, momentum=0.3, weight_decay=0.05, vector_decay=0.01)),
+    (2, dict(precision="float16", average="ema", dropout=0.2), dict(seed=5, average_decay=0.8, learning_rate=0.01))])
+def test_a_restarted_trainer_trains_as_a_new_one(on, common, changes):
+    changed, new = (tiny.make_trainer(on, **common), tiny.make_trainer(on, **common | changes))
+    assert trainer.shares_programs(changed.config, new.config)
+    tiny.losses(changed, 4)
+    traced = changed.engine.run.experimental_get_tracing_count()
+    changed.restart(new.config)
+    np.testing.assert_array_equal(tiny.losses(changed, 7), tiny.losses(new, 7))
+    assert tiny.same(tiny.weights(changed), tiny.weights(new))
+    assert changed.engine.run.experimental_get_tracing_count() == traced
+
+
+def test_runs_of_other_programs_do_not_share_them():
+    one = tiny.config(label_smoothing=0.1)
+    for changes in (dict(filters=8), dict(label_smoothing=0.0), dict(epochs=3), dict(weight_decay=0.1), dict(l2=0.5)):
+        assert not trainer.shares_programs(one, dataclasses.replace(one, **changes))
+    assert trainer.shares_programs(one, dataclasses.replace(one, label_smoothing=0.3, seed=9, workdir="elsewhere"))
