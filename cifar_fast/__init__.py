@@ -9,6 +9,11 @@ __version__ = "0.2.0"
 _HOMES = {
     "Affine": "cifar_fast.augment",
     "Config": "cifar_fast.config",
+    "CutMix": "cifar_fast.augment.layer",
+    "Cutout": "cifar_fast.augment.layer",
+    "MixUp": "cifar_fast.augment.layer",
+    "RandomAffine": "cifar_fast.augment.layer",
+    "RandomPadCrop": "cifar_fast.augment.layer",
     "UserError": "cifar_fast.errors",
     "evaluate": "cifar_fast.interface",
     "load_data": "cifar_fast.interface",

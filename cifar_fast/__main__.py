@@ -1,10 +1,11 @@
 """`cifar_fast`, or `python -m cifar_fast`: sets TensorFlow's environment, then runs the command line."""
 import sys
 
-from cifar_fast import cli, environment
+from cifar_fast import cli, environment, streams
 
 
 def main():
+    streams.prepare()
     environment.prepare()
     try:
         code = cli.main(sys.argv)

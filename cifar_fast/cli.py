@@ -2,19 +2,21 @@
 
 TensorFlow is imported by the commands that need it, so that `--help` and a mistyped flag answer at once.
 """
+import contextlib
 import dataclasses
+import errno
 import json
 import os
 import signal
 import sys
 import typing
-from pathlib import Path
 
 from absl import flags
 
-from cifar_fast import environment, recipes
+from cifar_fast import __version__, environment, flagfiles, recipes
 from cifar_fast.config import Config
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, nearest
+from cifar_fast.streams import OutputError, say, warn
 
 COMMANDS = {
     "train": "train a network, or go on with the unfinished run in --workdir",
@@ -31,6 +33,7 @@ FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 OWN = ("recipe", "which", "workers", "out")  # flags that are no field of `Config`
 FLAGFILES = ("flagfile", "recipe")
 HELP = {"--help", "-h", "--helpfull"}
+VERSION = {"--version", "-V", "version"}
 LAUNCH = ("launch: expected the workers' command after two dashes: cifar_fast launch --workers=2 -- train "
           "--flag=value ...")
 OVERRIDES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
@@ -54,24 +57,28 @@ def main(argv):
                "recipes": _recipes}
         return run[command](values) or 0
     except UserError as error:
-        print(f"cifar_fast: {error}", file=sys.stderr)
+        warn(f"cifar_fast: {error}")
         return 1
     except KeyboardInterrupt:
-        print("cifar_fast: interrupted", file=sys.stderr)
+        warn("cifar_fast: interrupted")
         return 128 + signal.SIGINT
     except _Help as text:
-        print(text)
+        say(text)
         return 0
-    except OSError as error:  # of standard output: those of files come as UserErrors
+    except OutputError as error:
         return cannot_print(error)
+    except OSError as error:  # of the machine: those of files that the user has named come as UserErrors
+        warn(f"cifar_fast: {error}")
+        return 1
 
 
 def cannot_print(error):
-    """For standard output that takes no more: says so, unless its reader has left, and returns the exit code."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would say so once more at its end
-    if isinstance(error, BrokenPipeError):
+    """Standard output takes no more, by an OSError: says so, unless its reader has left. Returns the exit code."""
+    with contextlib.suppress(OSError, AttributeError):  # or Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
         return 128 + signal.SIGPIPE
-    print(f"cifar_fast: can't write standard output ({error.strerror}); what is saved stays", file=sys.stderr)
+    warn(f"cifar_fast: can't write standard output ({error.strerror}); what is saved stays")
     return 1
 
 
@@ -92,15 +99,18 @@ def parse(arguments):
     if not arguments or arguments[0] in ("--help", "-h", "help", "--helpfull"):
         raise _Help(_help(None))
     command, *rest = arguments
+    if command in VERSION:
+        raise _Help(f"cifar_fast {__version__}")
     if command not in COMMANDS:
-        raise UserError(f"unknown command {command!r}: expected one of {', '.join(COMMANDS)}; see cifar_fast --help")
+        raise UserError(f"unknown command {command!r}{nearest(command, COMMANDS)}: expected one of "
+                        f"{', '.join(COMMANDS)}; see cifar_fast --help")
     if HELP & set(rest):
         raise _Help(_help(command))
     for name in ("flagfile", *OWN, *FIELDS):
         if name not in USED[command] and _given(rest) & {name, f"no{name}"}:
             raise UserError(f"--{name}: {command} has no use for it; see cifar_fast {command} --help")
     values = define()
-    left = _assign(values, rest, f"see cifar_fast {command} --help")
+    left = _assign(values, rest, USED[command], f"see cifar_fast {command} --help")
     if values["recipe"].present:  # of the command line `_expand` leaves none
         raise UserError(f"--recipe={values['recipe'].value} in a flagfile: only a command line may name a recipe; "
                         "give it beside the flagfile")
@@ -138,28 +148,28 @@ def _given(arguments):
     return {word.lstrip("-").partition("=")[0] for word in arguments if word.startswith("-")}
 
 
-def _assign(values, arguments, hint):
-    """Gives FlagValues what stands in the arguments. Returns those that are no flags. Raises UserError."""
+def _assign(values, arguments, known, hint):
+    """Gives FlagValues what stands in the arguments. Returns those that are no flags. known: the names that a mistyped
+    one may be meant for. Raises UserError."""
     try:
         return values(["cifar_fast", *_expand(arguments)])[1:]
-    except (flags.Error, OSError, ValueError) as error:
+    except flags.UnrecognizedFlagError as error:
+        raise UserError(f"--{error.flagname}: no such flag{nearest(error.flagname, known)}; {hint}") from None
+    except (flags.Error, ValueError) as error:
         raise UserError(" ".join(str(error).split()) + f"; {hint}") from None
 
 
 def _expand(arguments):
-    """--recipe=NAME becomes --flagfile=PATH, and flagfiles go first: what is given beside them wins."""
-    files, rest, words = [], [], iter(arguments)
+    """The lines of flagfiles and recipes in their place, and before the rest: what is given beside them wins."""
+    lines, rest, words = [], [], iter(arguments)
     for word in words:
         name, given, value = word.lstrip("-").partition("=")
         if word.startswith("-") and name in FLAGFILES:
             value = value if given else next(words, "")
-            path = recipes.find(value) if name == "recipe" else value
-            if not Path(path).is_file():  # nothing there, a folder, or a device that never ends
-                raise UserError(f"--flagfile={path}: not a file; expected one with a --flag=value a line")
-            files.append(f"--flagfile={path}")
+            lines += flagfiles.read(recipes.find(value) if name == "recipe" else value)
         else:
             rest.append(word)
-    return files + rest
+    return lines + rest
 
 
 def _train(values):
@@ -173,14 +183,14 @@ def _evaluate(values):
     config = _config_of_run(values)
     _start_tensorflow()
     from cifar_fast.runs import saved
-    print(json.dumps(saved.evaluate(config, values["which"].value)))
+    say(json.dumps(saved.evaluate(config, values["which"].value)))
 
 
 def _export(values):
     config = _config_of_run(values)
     _start_tensorflow()
     from cifar_fast.runs import saved
-    print(f"wrote {saved.export(config, values['which'].value)}")
+    say(f"wrote {saved.export(config, values['which'].value)}")
 
 
 def _config_of_run(values):
@@ -194,7 +204,7 @@ def _devices(values):
     config = config_of(values)
     _start_tensorflow()
     from cifar_fast.machine import devices
-    print(devices.decide(config)[1].banner())
+    say(devices.decide(config)[1].banner())
 
 
 def _augment(values):
@@ -203,7 +213,7 @@ def _augment(values):
     from cifar_fast.runs import preview
     from cifar_fast.training import trainer
     preview.draw_augmentation(config, trainer.load_data(config), values["out"].value)
-    print(f"wrote {values['out'].value}")
+    say(f"wrote {values['out'].value}")
 
 
 def _launch(values, arguments):
@@ -216,7 +226,7 @@ def _launch(values, arguments):
 def _recipes(_):
     width = max(map(len, recipes.names()))
     for name, line in recipes.names().items():
-        print(f"{name:<{width}}  {line}")
+        say(f"{name:<{width}}  {line}")
 
 
 def _start_tensorflow():
@@ -227,7 +237,7 @@ def _start_tensorflow():
 
 
 class _Help(Exception):
-    """The text that --help asks for."""
+    """The text that --help asks for, or --version."""
 
 
 def _help(command):
@@ -236,7 +246,8 @@ def _help(command):
         lines += ["cifar_fast: a high-throughput CIFAR-10 and CIFAR-100 trainer", "",
                   "usage: cifar_fast COMMAND [--flag=value ...]", "", "commands:"]
         lines += [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
-        lines += ["", "cifar_fast COMMAND --help shows a command's flags; the first to know:"]
+        lines += ["", "cifar_fast COMMAND --help shows a command's flags, cifar_fast --version the version; the first "
+                  "to know:"]
         shown = (*FLAGFILES, "dataset", "data_dir", "workdir", "epochs", "batch_size", "learning_rate", "seed",
                  "precision")
     else:

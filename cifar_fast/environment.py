@@ -30,8 +30,8 @@ def prepare():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     flags = os.environ.get("TF_XLA_FLAGS", "")
     # On CPUs, TensorFlow 2.21 warns of SIGILL whenever it loads what it stored there itself.
-    if "persistent_cache" not in flags and NVIDIA_DRIVER.exists():
-        os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={xla_cache()}".strip()
+    if "persistent_cache" not in flags and NVIDIA_DRIVER.exists() and (cache := xla_cache()):
+        os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={cache}".strip()
 
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")  # there where Linux has one loaded
@@ -40,10 +40,17 @@ NVIDIA_DRIVER = Path("/proc/driver/nvidia")  # there where Linux has one loaded
 @contextlib.contextmanager
 def quiet():
     """Holds back what native code writes to standard error, which TensorFlow does before its log level counts;
-    it is shown if the block raises."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        before = os.dup(2)
+    it is shown if the block raises. Without a place to hold it, or a standard error, it is left alone."""
+    try:
+        held, before = tempfile.TemporaryFile(), os.dup(2)
+    except OSError:
+        held = None
+    if held is None:
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with held:
         os.dup2(held.fileno(), 2)
         try:
             yield
@@ -57,8 +64,15 @@ def quiet():
 
 
 def xla_cache():
-    """The folder where XLA keeps compiled programs: one for each kind of processor, since a program
-    compiled for one may hold instructions that another lacks."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """The folder where XLA keeps compiled programs: one for each kind of processor, since a program compiled for one
+    may hold instructions that another lacks. None where none can be written, which TensorFlow would take for an error
+    whenever it compiles."""
     kind = hashlib.sha256(" ".join(sorted(processor.flags())).encode()).hexdigest()[:12]
-    return root / "cifar_fast" / f"xla-{kind}"
+    try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = root / "cifar_fast" / f"xla-{kind}"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):  # a RuntimeError where nothing says which home is the user's
+        return None
+    return folder

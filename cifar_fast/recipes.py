@@ -1,7 +1,7 @@
 """The flagfiles that come with the package, by name: `flags/NAME.flags`, each opening with what it is."""
 from pathlib import Path
 
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, nearest
 
 # Installed, the flagfiles lie inside the package; in a checkout (also one installed with -e), beside it.
 HERE = Path(__file__).resolve().parent
@@ -12,8 +12,8 @@ def find(name):
     """The path (str) of a recipe's flagfile. Raises UserError listing the known ones."""
     paths = _paths()
     if name not in paths:
-        raise UserError(f"--recipe={name}: no such recipe; expected one of {', '.join(paths)} "
-                        "(for a file of your own: --flagfile=PATH)")
+        raise UserError(f"--recipe={name}: no such recipe{nearest(name, paths)}; expected one of "
+                        f"{', '.join(paths)} (for a file of your own: --flagfile=PATH)")
     return str(paths[name])
 
 

@@ -9,6 +9,7 @@ import tarfile
 import numpy as np
 import pytest
 
+import cifar_fast
 from cifar_fast import cli, recipes
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError
@@ -65,8 +66,18 @@ def test_help(command, capsys):
         assert "TFDS" not in text and "the run to read" in text
 
 
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_the_version(word, capsys):
+    assert cli.main(["cifar_fast", word]) == 0
+    assert capsys.readouterr().out == f"cifar_fast {cifar_fast.__version__}\n"
+
+
 @pytest.mark.parametrize("arguments, named", [
-    (["fly"], "unknown command 'fly'"),
+    (["fly"], "unknown command 'fly': expected"),
+    (["tran"], "unknown command 'tran' (did you mean train?)"),
+    (["train", "--batchsize=3"], "--batchsize: no such flag (did you mean batch_size?)"),
+    (["evaluate", "--work-dir", "x"], "--work-dir: no such flag (did you mean workdir?)"),
+    (["train", "--recipe=quikstart"], "--recipe=quikstart: no such recipe (did you mean quickstart?)"),
     (["train", "--no_such_flag=1"], "no_such_flag"),
     (["train", "--batch_size=0"], "--batch_size=0"),
     (["train", "--batch_size=many"], "batch_size"),

@@ -43,3 +43,28 @@ def test_quiet_holds_back_native_output_and_shows_it_on_an_error():
     assert child(write).stderr == ""
     failed = child(write + " raise SystemExit(3)")
     assert failed.returncode == 3 and failed.stderr == "noise"
+
+
+NO_TEMPORARY = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/no/such/folder']\n"
+NO_HOME = ("import os, pwd; os.environ.pop('HOME', None)\ndef unknown(user): raise KeyError(user)\n"
+           "pwd.getpwuid = pwd.getpwnam = unknown\n")
+
+
+@pytest.mark.parametrize("lacking", ["import os; os.close(2)\n", "import sys; sys.stderr = None\n", NO_TEMPORARY])
+def test_quiet_does_without(lacking):
+    """A standard error, or a place to hold what would be written there."""
+    done = child(lacking + "from cifar_fast.environment import quiet\nwith quiet():\n print('done')\n")
+    assert done.stdout == "done\n" and not done.stderr
+
+
+@pytest.mark.parametrize("lacking", ["", NO_HOME])
+def test_the_cache_of_xla_is_left_out_where_it_cannot_be_written(lacking, tmp_path):
+    """Where there is a driver of NVIDIA's: TensorFlow would fail whenever it compiles."""
+    code = lacking + ("import os; from pathlib import Path; from cifar_fast import environment as e\n"
+                      "e.NVIDIA_DRIVER = Path('/')\ne.prepare(); print(os.environ.get('TF_XLA_FLAGS'))")
+    (tmp_path / "file").write_text("no folder")
+    place = {} if lacking == NO_HOME else {"XDG_CACHE_HOME": f"{tmp_path}/file"}
+    assert child(code, **place).stdout == "None\n"
+    if not lacking:
+        folder = child(code, XDG_CACHE_HOME=f"{tmp_path}/there").stdout.strip().partition("=")[2]
+        assert folder.startswith(f"{tmp_path}/there/cifar_fast/xla-") and os.path.isdir(folder)

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 
-from cifar_fast.data.archive import ALL_BYTES, CHUNK
+from cifar_fast.data.packing import ALL_BYTES, CHUNK
 from cifar_fast.errors import UserError, short
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 
 from cifar_fast import processor
+from cifar_fast.streams import put, warn
 
 PATIENCE = 90.0  # seconds that workers have to leave by themselves once one of them has failed
 
@@ -49,6 +50,7 @@ def _start(index, addresses, arguments):
     own = share_of_cores(index, len(addresses))
     return subprocess.Popen(
         [sys.executable, "-m", "cifar_fast", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        errors="backslashreplace",
         env=os.environ | {"TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""},
         start_new_session=True,  # the terminal's Ctrl-C comes through us, once
         preexec_fn=lambda: os.sched_setaffinity(0, own))
@@ -70,7 +72,7 @@ def _wait(children):
                 code, deadline = _code(child), time.monotonic() + PATIENCE
                 if child.returncode < 0:
                     name = signal.Signals(-child.returncode).name
-                    print(f"cifar_fast: worker {index} was ended by {name}", file=sys.stderr, flush=True)
+                    warn(f"cifar_fast: worker {index} was ended by {name}")
         if deadline and time.monotonic() > deadline:
             _tell(children, signal.SIGKILL)
         time.sleep(0.1)
@@ -90,8 +92,7 @@ def _tell(children, number):
 def _copy(stream, target, mark):
     for line in stream:
         with contextlib.suppress(OSError):  # who reads us may have left: the workers must not wait for it
-            target.write(mark + line)
-            target.flush()
+            put(mark + line.rstrip("\n"), target)
 
 
 def free_ports(count):

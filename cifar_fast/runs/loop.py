@@ -17,6 +17,7 @@ from cifar_fast.runs import checkpoint, preview, report
 from cifar_fast.runs.clock import Clock
 from cifar_fast.runs.progress import Progress
 from cifar_fast.runs.summary import summarize
+from cifar_fast.streams import say
 from cifar_fast.training import trainer
 
 COUNTERS = ("epoch", "step", "best", "wall_before")  # saved beside the variables
@@ -56,7 +57,7 @@ class Run:
             return
         path, arrays, meta, damaged = found
         for problem in damaged:
-            print(f"passed over: {problem}", flush=True)
+            say(f"passed over: {problem}")
         if lacking := {"totals"} - arrays.keys() | (
                 {*COUNTERS, "seconds", "compile_seconds", "metrics", "data"} - meta.keys()):
             raise UserError(f"{path}: of another version, it has no {', '.join(sorted(lacking))}; start in another "
@@ -74,15 +75,15 @@ class Run:
             setattr(self, name, meta[name])
         self.clock.seconds, self.clock.compile_seconds = meta["seconds"], meta["compile_seconds"]
         done = self.epoch == len(self.plan) or self.reached()
-        print(f"going on from {path.name}: " + (
+        say(f"going on from {path.name}: " + (
             "trained to its end, evaluated anew" if done else
-            f"epoch {self.epoch + 1}, step {self.step + 1} of {self.plan[self.epoch].steps}"), flush=True)
+            f"epoch {self.epoch + 1}, step {self.step + 1} of {self.plan[self.epoch].steps}"))
         if self.best >= 0:
             try:
                 checkpoint.load_best(self.workdir.checkpoints)
             except checkpoint.CheckpointError as error:
                 self.best = -1.0
-                print(f"lost: {error}; the best of the epochs to come, or the last, takes its place", flush=True)
+                say(f"lost: {error}; the best of the epochs to come, or the last, takes its place")
 
     def finite_arrays(self):
         """What a checkpoint holds. Raises UserError if it is not all finite: it is not worth going on from."""
@@ -124,7 +125,7 @@ class Run:
                     return False
                 self.end_epoch(progress)
         if self.reached():
-            print(f"--target_accuracy={self.config.target_accuracy} is reached after epoch {self.epoch}", flush=True)
+            say(f"--target_accuracy={self.config.target_accuracy} is reached after epoch {self.epoch}")
         return True
 
     def reached(self):
@@ -233,11 +234,11 @@ class Run:
         report.confusion(matrix.numpy(), self.data.class_names, self.workdir.plots / "confusion.png")
         self.workdir.write_summary(summary)
         tta = f" ({summary['tta']} TTA: {result.tta_accuracy:.2%}, {result.tta_top5:.2%})" if summary["tta"] else ""
-        print(f"\n{report.format_table(self.metrics)}\n\n{summary['evaluated_on']} accuracy {result.accuracy:.2%}, "
-              f"top-5 {result.top5:.2%}{tta}; training time {summary['clock_seconds']:,.0f} s, "
-              f"{summary['pflop']:.3g} PFLOP; {summary['seconds_per_epoch']:.1f} s an epoch, "
-              f"{summary['images_per_second']:,.0f} images/s\n"
-              f"summary.json, metrics.jsonl and plots/ are in {self.workdir.path}", flush=True)
+        say(f"\n{report.format_table(self.metrics)}\n\n{summary['evaluated_on']} accuracy {result.accuracy:.2%}, "
+            f"top-5 {result.top5:.2%}{tta}; training time {summary['clock_seconds']:,.0f} s, "
+            f"{summary['pflop']:.3g} PFLOP; {summary['seconds_per_epoch']:.1f} s an epoch, "
+            f"{summary['images_per_second']:,.0f} images/s\n"
+            f"summary.json, metrics.jsonl and plots/ are in {self.workdir.path}")
 
     def environment(self):
         return {"versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},

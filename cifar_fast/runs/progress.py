@@ -3,6 +3,8 @@ import sys
 
 from tqdm import tqdm
 
+from cifar_fast import streams
+
 
 class Progress:
     """Context manager over a whole run: `update` within an epoch, `epoch_done` at its end."""
@@ -20,7 +22,7 @@ class Progress:
 
     def update(self, epoch, step, steps, totals, steps_per_second):
         """step: steps done of this epoch's `steps`; totals: float32 [3] as `Engine.run` returns them."""
-        if not self.stream.isatty():
+        if not streams.is_terminal(self.stream):
             return
         if self.bar is None:
             self.bar = tqdm(total=steps, initial=step, file=self.stream, leave=False, unit="step",
@@ -40,7 +42,7 @@ class Progress:
             text += (f"  test loss {line['test_loss']:.4f}  accuracy {line['test_accuracy']:.4f}"
                      f"  top-5 {line['test_top5']:.4f}")
         text += f"  {line['seconds']:.1f} s  {line['images_per_second']:,.0f} images/s"
-        print(text, file=self.stream, flush=True)
+        streams.put(text, self.stream)
 
     def _close(self):
         if self.bar is not None:

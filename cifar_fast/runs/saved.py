@@ -1,5 +1,4 @@
 """The network that a run has saved: evaluated, or exported for programs that know nothing of this library."""
-import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from cifar_fast.errors import UserError, short
 from cifar_fast.machine import devices
 from cifar_fast.runs import checkpoint
 from cifar_fast.runs.workdir import Workdir
+from cifar_fast.streams import warn
 from cifar_fast.training import trainer
 from cifar_fast.training.batch import Statistics
 from cifar_fast.training.vectors import packed, unpacked
@@ -85,10 +85,10 @@ def _restored(config, which, runtime):
     arrays, meta, damaged = (
         (*checkpoint.load_best(folder), []) if which == "best" else checkpoint.load_last(folder))
     for problem in damaged:
-        print(f"passed over: {problem}", file=sys.stderr)
+        warn(f"passed over: {problem}")
     data = trainer.load_data(config)
     if meta.get("data") != data.digest():
-        print(f"other data than those of the run, or in another order: {data.origin}", file=sys.stderr)
+        warn(f"other data than those of the run, or in another order: {data.origin}")
     model = trainer.build_model(config, runtime, data)
     if "average-000" in arrays:  # then that is what the run evaluated, see averages.Averages
         average = tf.Variable(packed(model.variables), name="average")

@@ -2,6 +2,8 @@
 import contextlib
 import signal
 
+from cifar_fast.streams import say
+
 
 class Signals:
     """While it lasts, the first SIGINT or SIGTERM is only noted in `caught`; a second one acts as usual."""
@@ -23,7 +25,7 @@ class Signals:
             # Ctrl-C ends a reader of our output, too, such as tee; what is noted must not be lost with the line.
             with contextlib.suppress(OSError, RuntimeError):
                 name = signal.Signals(number).name
-                print(f"\n{name}: saving after this call; once more to leave at once", flush=True)
+                say(f"\n{name}: saving after this call; once more to leave at once")
         elif callable(self.before[number]):
             self.before[number](number, frame)
         else:  # only now, not at the first: Python loses a signal that waits while its handler is taken away

@@ -14,6 +14,7 @@ from cifar_fast.machine import devices, workers
 from cifar_fast.runs.loop import Run
 from cifar_fast.runs.signals import Signals
 from cifar_fast.runs.workdir import Workdir
+from cifar_fast.streams import say
 from cifar_fast.training import plan, trainer
 
 
@@ -57,7 +58,7 @@ def _run(config, runtime, started):
     config = devices.settled(config, runtime, runtime.replicas.count if runtime.replicas else 1)
     with Workdir(config.workdir) as workdir:
         workdir.open_config(config.flag_lines(), FREE)
-        print(f"data          {data.origin}\n{runtime.banner()}", flush=True)
+        say(f"data          {data.origin}\n{runtime.banner()}")
         with Signals() as signals:
             current = Run(config, runtime, data, workdir, started)
             trained = current.fit(signals)
@@ -66,8 +67,8 @@ def _run(config, runtime, started):
             if runtime.replicas:
                 runtime.replicas.total(0)  # all wait here for the last
             if not trained:
-                print(f"stopped by {signal.Signals(current.stopped_by).name} in epoch {current.epoch + 1}, saved; "
-                      f"the same command goes on from there (--workdir={config.workdir})", flush=True)
+                say(f"stopped by {signal.Signals(current.stopped_by).name} in epoch {current.epoch + 1}, saved; "
+                    f"the same command goes on from there (--workdir={config.workdir})")
                 return 128 + current.stopped_by
     return 0
 

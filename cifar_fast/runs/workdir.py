@@ -11,6 +11,7 @@ from pathlib import Path
 from cifar_fast import files
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError, short
+from cifar_fast.streams import say
 
 CHECKSUM = b"# sha256 of the lines above: "
 
@@ -97,7 +98,7 @@ class Workdir:
                 raise UserError(f"{self.checkpoints}: no checkpoint there, but {path} tells of a run; restore one "
                                 "from a copy, or start in another --workdir")
         if self.environment.exists():
-            print(f"no checkpoint in {self.checkpoints}: starting from the first step", flush=True)
+            say(f"no checkpoint in {self.checkpoints}: starting from the first step")
 
     def append_metrics(self, line):
         """Adds an epoch's record (a dict with an int `epoch`), on disk on return. Raises UserError."""

@@ -30,7 +30,7 @@ def test_a_signal_is_noted_though_nobody_reads(monkeypatch):
     def broken(*_, **__):
         raise BrokenPipeError
 
-    monkeypatch.setattr("builtins.print", broken)
+    monkeypatch.setattr("cifar_fast.runs.signals.say", broken)
     with Signals() as signals:
         signal.raise_signal(signal.SIGTERM)
     assert signals.caught == signal.SIGTERM

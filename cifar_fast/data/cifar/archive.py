@@ -7,11 +7,12 @@ import tarfile
 import zlib
 from pathlib import Path
 
-from cifar_fast.data.published import ARCHIVE_MD5, FILE_MD5, FORMS, SOURCE
+from cifar_fast.data.cifar.published import ARCHIVE_MD5, FILE_MD5, FORMS, SOURCE
+from cifar_fast.data.packing import ALL_BYTES, Stream
 from cifar_fast.errors import UserError, short
 
-FILE_BYTES, ALL_BYTES = 200 << 20, 400 << 20  # CIFAR-100's train file has 154 MB, the most there is
-CHUNK, MEMBERS = 1 << 18, 10_000
+FILE_BYTES = 200 << 20  # CIFAR-100's train file has 154 MB, the most there is
+MEMBERS = 10_000
 
 
 class Files:
@@ -67,7 +68,7 @@ class Files:
         wanted = {name for form in forms for name in (*form.train, form.test, form.names)}
         try:
             with self.path.open("rb") as file:
-                return self._members(_Stream(file), wanted)
+                return self._members(Stream(file, ALL_BYTES), wanted)
         except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
             raise UserError(f"{self.path}: not a whole .tar.gz ({short(str(error))}); get it anew from {SOURCE}"
                             ) from None
@@ -101,57 +102,3 @@ class Files:
 EMPTY = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
 NOTES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
          tarfile.GNUTYPE_LONGLINK)
-
-
-class _Stream:
-    """What a .tar.gz, or a .tar, unfolds to, up to `ALL_BYTES` of it: a small archive can't become a huge one."""
-
-    def __init__(self, file):
-        self.chunks, self.rest, self.left = _unfolded(file), b"", ALL_BYTES
-
-    def read(self, size):
-        """The next bytes; fewer only at the end. Raises ValueError past `ALL_BYTES`."""
-        return b"".join(self._take(size))
-
-    def skip(self, size):
-        for _ in self._take(size):
-            pass
-
-    def _take(self, size):
-        while size > 0:
-            self.rest = self.rest or next(self.chunks, b"")
-            part, self.rest = self.rest[:size], self.rest[size:]
-            if not part:
-                return
-            self.left -= len(part)
-            if self.left < 0:
-                raise ValueError(f"it unfolds to more than {ALL_BYTES >> 20} MiB")
-            size -= len(part)
-            yield part
-
-
-def _unfolded(file):
-    """Chunks of up to CHUNK bytes; of a gzip's every part the checksum is verified. Raises EOFError, zlib.error."""
-    packed = file.read(CHUNK)
-    if packed[:2] != b"\x1f\x8b":
-        while packed:
-            yield packed
-            packed = file.read(CHUNK)
-        return
-    taken = len(packed)
-    for _ in range(MEMBERS):
-        inflate = zlib.decompressobj(wbits=31)
-        while not inflate.eof:
-            if not packed:
-                packed = file.read(CHUNK)
-                taken += len(packed)
-                if not packed or taken > ALL_BYTES:
-                    raise EOFError("it ends too early" if not packed else "it is larger than any CIFAR archive")
-            data = inflate.decompress(packed, CHUNK)
-            packed = inflate.unconsumed_tail
-            if data:
-                yield data
-        packed = inflate.unused_data or file.read(CHUNK)
-        if not packed.strip(b"\0"):  # the end, or what tapes are filled up with
-            return
-    raise ValueError(f"it is packed in more than {MEMBERS} parts")

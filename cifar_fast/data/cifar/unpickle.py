@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from cifar_fast.data.published import SOURCE
+from cifar_fast.data.cifar.published import SOURCE
 from cifar_fast.errors import UserError, short
 
 OPERATIONS = 500_000  # CIFAR-100's training file with its file names has about 205,000; a million take 0.5 s

@@ -1,8 +1,8 @@
 """CIFAR's published files, in the Python and in the binary form: what is in them, checked before use."""
 import numpy as np
 
-from cifar_fast.data import unpickle
-from cifar_fast.data.published import CLASSES, FORMS, SOURCE
+from cifar_fast.data.cifar import unpickle
+from cifar_fast.data.cifar.published import CLASSES, FORMS, SOURCE
 from cifar_fast.errors import UserError, short
 
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from cifar_fast.data import unpickle
+from cifar_fast.data.cifar import unpickle
 from cifar_fast.errors import UserError
 
 

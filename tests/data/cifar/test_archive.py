@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from cifar_fast.data import archive, sources
+from cifar_fast.data import sources
+from cifar_fast.data.cifar import archive
 from tests.support.files_of_cifar import content, packed, write_folder
 from tests.support.refusal import refused
 

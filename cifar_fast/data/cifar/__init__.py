@@ -1,0 +1,1 @@
+"""CIFAR as its authors publish it: archives and folders, batches in their Python and binary form."""
