@@ -12,6 +12,7 @@ import time
 import traceback
 from pathlib import Path
 
+import matplotlib.figure  # noqa: F401  as below
 import tensorflow as tf
 
 from benchmarks.support import faulty

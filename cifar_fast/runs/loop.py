@@ -17,7 +17,7 @@ from cifar_fast.runs import checkpoint, preview, report
 from cifar_fast.runs.clock import Clock
 from cifar_fast.runs.progress import Progress
 from cifar_fast.runs.summary import summarize
-from cifar_fast.streams import say
+from cifar_fast.streams import say, warn
 from cifar_fast.training import trainer
 
 COUNTERS = ("epoch", "step", "best", "wall_before")  # saved beside the variables
@@ -117,7 +117,7 @@ class Run:
     def fit(self, signals):
         """Trains until the last epoch is done (True), or a signal has stopped it and all is saved (False)."""
         self.workdir.write_environment(self.environment())
-        preview.draw_augmentation(self.config, self.data, self.workdir.plots / "augmentation.png")
+        _draw(preview.draw_augmentation, self.config, self.data, self.workdir.plots / "augmentation.png")
         with Progress(self.config.epochs, self.config.batch_size) as progress:
             while self.epoch < self.config.epochs and not self.reached():
                 if not self.train_epoch(signals, progress):
@@ -230,9 +230,9 @@ class Run:
                 "versions": self.environment()["versions"]}
         summary = summarize(self.config, self.metrics, result, evaluation_seconds) | done
         matrix = tf.math.confusion_matrix(self.data.test_labels, result.predictions, len(self.data.class_names))
-        report.curves(self.metrics, self.workdir.plots / "curves.png")
-        report.confusion(matrix.numpy(), self.data.class_names, self.workdir.plots / "confusion.png")
         self.workdir.write_summary(summary)
+        _draw(report.curves, self.metrics, self.workdir.plots / "curves.png")
+        _draw(report.confusion, matrix.numpy(), self.data.class_names, self.workdir.plots / "confusion.png")
         tta = f" ({summary['tta']} TTA: {result.tta_accuracy:.2%}, {result.tta_top5:.2%})" if summary["tta"] else ""
         say(f"\n{report.format_table(self.metrics)}\n\n{summary['evaluated_on']} accuracy {result.accuracy:.2%}, "
             f"top-5 {result.top5:.2%}{tta}; training time {summary['clock_seconds']:,.0f} s, "
@@ -245,6 +245,14 @@ class Run:
                 "runtime": self.runtime.reasons, "variables": {n: os.environ[n] for n in VARIABLES if n in os.environ},
                 "data": self.data.origin,
                 "input": "resident" if self.trainer.resident else "stream"}
+
+
+def _draw(picture, *arguments):
+    """Draws a picture; one that can't be drawn is left out, and said."""
+    try:
+        picture(*arguments)
+    except report.DrawingError as error:
+        warn(f"left out: {error}")
 
 
 def _peak_memory_mib():

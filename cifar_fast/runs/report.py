@@ -1,11 +1,16 @@
-"""Pictures and tables of a run, for people. Each picture is written whole or not at all."""
+"""Pictures and tables of a run, for people. Each picture is written whole or not at all, and is the same whatever the
+user has set Matplotlib to."""
+import contextlib
 import io
+import os
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cifar_fast import files
+from cifar_fast.errors import UserError, short
 
 TRAIN, TEST, NEUTRAL = "#3b6fb6", "#d1602f", "#4a4a4a"
 FAINT = "#8a8a8a"
@@ -18,28 +23,32 @@ LABEL_GAP = 0.06  # between labels, as a share of the axis
 TABLE_ROWS = 24
 
 
+class DrawingError(UserError):
+    """Matplotlib is not there, or can't draw a picture: no reason to stop a run."""
+
+
 def curves(metrics, path):
     """Writes a PNG: loss, accuracy, learning rate and seconds an epoch, over the epochs.
 
     Args:
       metrics: the records of `metrics.jsonl`, in order; those of epochs without an evaluation have no `test_*`.
     Raises:
-      UserError: `path` can't be written.
+      UserError: `path` can't be written. DrawingError.
     """
-    figure = _figure(11, 7.6)
-    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)  # inches
-    loss, accuracy, rate, seconds = figure.subplots(2, 2, gridspec_kw={"height_ratios": [3, 2]}).flat
-    _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")])
-    _draw(accuracy, metrics, "Accuracy", [
-        ("accuracy", TRAIN, "-", "train top-1"), ("test_accuracy", TEST, "-", "test top-1"),
-        ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], top=1)
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _draw(rate, metrics, "Learning rate at the epoch's end", [("learning_rate", NEUTRAL, "-", "")])
-    rate.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    _draw(seconds, metrics, "Training time (seconds an epoch)", [("seconds", NEUTRAL, "-", "")])
-    for axis in (rate, seconds):
-        axis.set_xlabel("epoch", color=NEUTRAL)
-    _save(figure, path)
+    with _picture(path, 11, 7.6) as figure:
+        from matplotlib.ticker import PercentFormatter
+        figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)  # inches
+        loss, accuracy, rate, seconds = figure.subplots(2, 2, gridspec_kw={"height_ratios": [3, 2]}).flat
+        _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")])
+        _draw(accuracy, metrics, "Accuracy", [
+            ("accuracy", TRAIN, "-", "train top-1"), ("test_accuracy", TEST, "-", "test top-1"),
+            ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], top=1)
+        accuracy.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        _draw(rate, metrics, "Learning rate at the epoch's end", [("learning_rate", NEUTRAL, "-", "")])
+        rate.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _draw(seconds, metrics, "Training time (seconds an epoch)", [("seconds", NEUTRAL, "-", "")])
+        for axis in (rate, seconds):
+            axis.set_xlabel("epoch", color=NEUTRAL)
 
 
 def augmentation_sheet(before, after, path):
@@ -50,7 +59,7 @@ def augmentation_sheet(before, after, path):
       before: uint8 [N, H, W, C]. after: [N, K, H, W, C] of any dtype, on the 0 to 255 scale. Of three channels and
         more the first three are shown as red, green and blue, of fewer the first as grey.
     Raises:
-      UserError: `path` can't be written. ValueError: the shapes don't fit.
+      UserError: `path` can't be written. DrawingError. ValueError: the shapes don't fit.
     """
     if after.ndim != 5 or before.shape != after[:, 0].shape:
         raise ValueError(f"expected [N, H, W, C] and [N, K, H, W, C], got {before.shape} and {after.shape}")
@@ -65,11 +74,10 @@ def augmentation_sheet(before, after, path):
     margin, head, between = 14, 34, 3 * gap * scale
     wide = 2 * margin + left.shape[1] + between + right.shape[1]
     high = head + left.shape[0] + margin
-    figure = _figure(wide / DOTS_AN_INCH, high / DOTS_AN_INCH, layout=None)
-    for x, picture, title in ((margin, left, "original"), (margin + left.shape[1] + between, right, "augmented")):
-        figure.figimage(picture, x, margin, origin="upper")
-        figure.text(x / wide, 1 - 0.62 * head / high, title, fontsize=10, color=NEUTRAL, va="center")
-    _save(figure, path)
+    with _picture(path, wide / DOTS_AN_INCH, high / DOTS_AN_INCH, layout=None) as figure:
+        for x, picture, title in ((margin, left, "original"), (margin + left.shape[1] + between, right, "augmented")):
+            figure.figimage(picture, x, margin, origin="upper")
+            figure.text(x / wide, 1 - 0.62 * head / high, title, fontsize=10, color=NEUTRAL, va="center")
 
 
 def confusion(matrix, class_names, path):
@@ -78,7 +86,7 @@ def confusion(matrix, class_names, path):
     Args:
       matrix: int [K, K], rows the true class, columns the predicted one. class_names: K strings.
     Raises:
-      UserError: `path` can't be written. ValueError: the shapes don't fit.
+      UserError: `path` can't be written. DrawingError. ValueError: the shapes don't fit.
     """
     classes = len(class_names)
     if matrix.shape != (classes, classes):
@@ -86,36 +94,35 @@ def confusion(matrix, class_names, path):
     few = classes <= CELLS_WITH_TEXT
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     names = [name.replace("_", " ") for name in class_names]
-    figure = _figure(*(8.6, 7.6) if few else (15.5, 14.5))
-    axis = figure.subplots()
-    # The root lifts the few mistakes of a good network out of the white.
-    image = axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
-    size = 10 if few else 6.5
-    # A name is a name: between two dollar signs Matplotlib would read a formula.
-    axis.set_xticks(range(classes), names, rotation=45 if few else 90, ha="right" if few else "center",
-                    rotation_mode="anchor" if few else "default", fontsize=size, parse_math=False)
-    axis.set_yticks(range(classes), names, fontsize=size, parse_math=False)
-    axis.tick_params(length=0 if few else 2, color=FAINT)
-    axis.spines[:].set_visible(False)
-    axis.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
-    axis.grid(which="minor", color="white" if few else "#e8e8e8", linewidth=1.5 if few else 0.3)
-    axis.tick_params(which="minor", length=0)
-    axis.set_xlabel("predicted class", labelpad=8)
-    axis.set_ylabel("true class", labelpad=8)
-    right, total = np.trace(matrix), matrix.sum()
-    axis.set_title(f"{right:,} of {total:,} images right: {right / max(total, 1):.2%}", loc="left", fontsize=13,
-                   color=NEUTRAL, pad=12)
-    if few:
-        for i, j in zip(*np.nonzero(matrix), strict=True):
-            axis.text(j, i, f"{matrix[i, j]:,}", ha="center", va="center", fontsize=9,
-                      color="white" if shares[i, j] > 0.3 else NEUTRAL)
-    bar = figure.colorbar(image, shrink=0.6, aspect=30, pad=0.02)
-    ticks = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 1]
-    bar.set_ticks(np.sqrt(ticks), labels=[f"{t:.0%}" for t in ticks])
-    bar.set_label("share of the true class's images")
-    bar.outline.set_visible(False)
-    _save(figure, path)
+    with _picture(path, *(8.6, 7.6) if few else (15.5, 14.5)) as figure:
+        axis = figure.subplots()
+        # The root lifts the few mistakes of a good network out of the white.
+        image = axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
+        size = 10 if few else 6.5
+        # A name is a name: between two dollar signs Matplotlib would read a formula.
+        axis.set_xticks(range(classes), names, rotation=45 if few else 90, ha="right" if few else "center",
+                        rotation_mode="anchor" if few else "default", fontsize=size, parse_math=False)
+        axis.set_yticks(range(classes), names, fontsize=size, parse_math=False)
+        axis.tick_params(length=0 if few else 2, color=FAINT)
+        axis.spines[:].set_visible(False)
+        axis.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
+        axis.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
+        axis.grid(which="minor", color="white" if few else "#e8e8e8", linewidth=1.5 if few else 0.3)
+        axis.tick_params(which="minor", length=0)
+        axis.set_xlabel("predicted class", labelpad=8)
+        axis.set_ylabel("true class", labelpad=8)
+        right, total = np.trace(matrix), matrix.sum()
+        axis.set_title(f"{right:,} of {total:,} images right: {right / max(total, 1):.2%}", loc="left", fontsize=13,
+                       color=NEUTRAL, pad=12)
+        if few:
+            for i, j in zip(*np.nonzero(matrix), strict=True):
+                axis.text(j, i, f"{matrix[i, j]:,}", ha="center", va="center", fontsize=9,
+                          color="white" if shares[i, j] > 0.3 else NEUTRAL)
+        bar = figure.colorbar(image, shrink=0.6, aspect=30, pad=0.02)
+        ticks = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 1]
+        bar.set_ticks(np.sqrt(ticks), labels=[f"{t:.0%}" for t in ticks])
+        bar.set_label("share of the true class's images")
+        bar.outline.set_visible(False)
 
 
 def format_table(metrics):
@@ -139,6 +146,7 @@ def _scores(record, prefix):
 
 def _draw(axis, metrics, title, series, top=None):
     """Lines over the epochs. series: (key, colour, line style, the label at the line's end) each."""
+    from matplotlib.ticker import MaxNLocator
     last = max((record["epoch"] for record in metrics), default=1)
     ends = []
     for key, colour, style, label in series:
@@ -184,12 +192,51 @@ def _sheet(images, gap):
     return sheet.reshape(count * (height + gap), views * (width + gap), 3)[:-gap, :-gap]
 
 
-def _figure(width, height, layout="constrained"):
-    """A figure of its own, in inches: no window, nothing shared with a caller's own plots."""
-    return Figure(figsize=(width, height), dpi=DOTS_AN_INCH, layout=layout)
-
-
-def _save(figure, path):
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
+@contextlib.contextmanager
+def _picture(path, width, height, layout="constrained"):
+    """A figure to draw on, in inches, written as a PNG at the end: no window, nothing shared with a caller's plots."""
+    try:
+        with _matplotlib(Path(path).parent):
+            from matplotlib.figure import Figure
+            figure, picture = Figure(figsize=(width, height), dpi=DOTS_AN_INCH, layout=layout), io.BytesIO()
+            yield figure
+            figure.savefig(picture, format="png")
+    except Exception as error:  # Matplotlib has many, and whatever it is, the run doesn't depend on it
+        raise DrawingError(f"can't draw {path}: {type(error).__name__}, {short(str(error))}") from error
     files.write_atomic(path, picture.getvalue())
+
+
+@contextlib.contextmanager
+def _matplotlib(folder):
+    """While it lasts, Matplotlib is as it comes, with none of the user's settings. folder: can be written."""
+    with contextlib.ExitStack() as stack:
+        if "matplotlib" not in sys.modules:
+            stack.enter_context(_importable(folder))
+        import matplotlib
+        defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+        stack.enter_context(matplotlib.rc_context(defaults))
+        yield
+
+
+@contextlib.contextmanager
+def _importable(folder):
+    """While it lasts, nothing in the environment ends Matplotlib's import; then all is as if it had been imported."""
+    before = {name: os.environ.get(name) for name in ("MPLBACKEND", "MPLCONFIGDIR")}
+    with contextlib.ExitStack() as stack:
+        os.environ.pop("MPLBACKEND", None)  # a notebook's, which its shell hands on, need not be there for us
+        try:
+            tempfile.gettempdir()  # where Matplotlib keeps its fonts if the home can't be written
+        except OSError:
+            os.environ["MPLCONFIGDIR"] = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=folder))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+    if before["MPLBACKEND"]:
+        import matplotlib
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = before["MPLBACKEND"]

@@ -1,18 +1,25 @@
 """SIGINT and SIGTERM during a run: noted first, so that it can save and leave."""
 import contextlib
 import signal
+import threading
 
 from cifar_fast.streams import say
 
 
 class Signals:
-    """While it lasts, the first SIGINT or SIGTERM is only noted in `caught`; a second one acts as usual."""
+    """While it lasts, the first SIGINT or SIGTERM is only noted in `caught`; a second one acts as usual.
+
+    In another thread than the main one, the only one that Python lets take signals, nothing is noted; nor are signals
+    that a program in C has taken, which Python couldn't give back.
+    """
 
     def __init__(self):
         self.caught = None
 
     def __enter__(self):
-        self.before = {s: signal.signal(s, self._catch) for s in (signal.SIGINT, signal.SIGTERM)}
+        main = threading.current_thread() is threading.main_thread()
+        taken = [s for s in (signal.SIGINT, signal.SIGTERM) if main and signal.getsignal(s) is not None]
+        self.before = {s: signal.signal(s, self._catch) for s in taken}
         return self
 
     def __exit__(self, *_):

@@ -1,6 +1,12 @@
 """That the pictures are whole, of the size meant, and show what they were given. How they look is for eyes."""
+import os
+import subprocess
+import sys
+
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from cifar_fast.errors import UserError
@@ -41,7 +47,7 @@ def test_curves_without_an_evaluation_draw_only_training(tmp_path):
 
 @pytest.mark.parametrize("ends", [[0.99, 0.98, 0.97, 0.96], [0.01, 0.02, 0.0, 0.03], [0.5, 0.5], [0.4], []])
 def test_labels_stay_apart_and_inside(ends):
-    axis = report._figure(4, 4).subplots()
+    axis = Figure().subplots()
     report._label_ends(axis, [(value, str(i), "black") for i, value in enumerate(ends)])
     heights = sorted(text.get_position()[1] for text in axis.texts)
     assert len(heights) == len(ends) and all(-1e-9 <= h <= 1 for h in heights)
@@ -90,6 +96,51 @@ def test_confusion_of_no_images_and_of_wrong_shapes(tmp_path):
 def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match="can't write"):
         report.curves(metrics(2), tmp_path / "missing" / "curves.png")
+
+
+# What ends or spoils a drawing: LaTeX, which is not there, and everything white.
+SETTINGS = {"text.usetex": "True", "lines.linestyle": "none", "lines.marker": "x", "savefig.facecolor": "none",
+            "savefig.dpi": "30", "axes.facecolor": "black", "font.family": "fantasy"}
+
+
+def test_pictures_depend_on_nothing_that_the_user_has_set(tmp_path):
+    report.curves(metrics(3), tmp_path / "plain.png")
+    with matplotlib.rc_context(SETTINGS):
+        before = dict(matplotlib.rcParams)
+        report.curves(metrics(3), tmp_path / "set.png")
+        assert dict(matplotlib.rcParams) == before
+    assert (tmp_path / "set.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+def test_a_process_may_have_any_settings_and_nowhere_to_write_but_the_pictures_folder(tmp_path):
+    """A notebook's shell hands on a backend that need not be there."""
+    (tmp_path / "matplotlibrc").write_text("\n".join(f"{name}: {value}" for name, value in SETTINGS.items()))
+    code = ("import os, tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc']; import numpy as np\n"
+            "from cifar_fast.runs import report; report.confusion(np.eye(2, dtype=int), 'ab', 'c.png')\n"
+            "print(*(os.environ[name] for name in ('MPLBACKEND', 'MPLCONFIGDIR')))")
+    variables = {"MPLBACKEND": "no_such_backend", "MPLCONFIGDIR": "/proc/nothing", "PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | variables, capture_output=True,
+                          text=True)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "no_such_backend /proc/nothing\n")
+    assert sorted(os.listdir(tmp_path)) == ["c.png", "matplotlibrc"]
+    report.confusion(np.eye(2, dtype=int), "ab", tmp_path / "here.png")
+    assert (tmp_path / "c.png").read_bytes() == (tmp_path / "here.png").read_bytes()
+
+
+def test_a_script_keeps_the_backend_that_its_environment_names(tmp_path):
+    code = ("from cifar_fast.runs import report; import numpy as np, sys; assert 'matplotlib' not in sys.modules\n"
+            f"report.confusion(np.eye(2, dtype=int), 'ab', '{tmp_path}/c.png')\n"
+            "import matplotlib; print(matplotlib.rcParams['backend'])")
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"MPLBACKEND": "svg"}, capture_output=True,
+                          text=True)
+    assert done.stdout == "svg\n", done.stderr
+
+
+def test_what_cannot_be_drawn_is_said_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: 1 / 0)
+    with pytest.raises(report.DrawingError, match="can't draw .*curves.png: ZeroDivisionError, division"):
+        report.curves(metrics(2), tmp_path / "curves.png")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_table_of_a_short_run_has_every_epoch():

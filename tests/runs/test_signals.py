@@ -1,4 +1,5 @@
 import signal
+import threading
 
 import pytest
 
@@ -46,3 +47,22 @@ def test_ignored_signals_stay_ignored_afterwards():
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_another_thread_leaves_them_alone():
+    def enter():
+        with Signals() as signals:
+            seen.append((signals.caught, *map(signal.getsignal, (signal.SIGINT, signal.SIGTERM))))
+
+    before, seen = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)], []
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [(None, *before)]
+
+
+def test_a_handler_of_c_code_is_left_alone(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("it could not be given back"))
+    with Signals() as signals:
+        assert not signals.before

@@ -92,6 +92,15 @@ def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypat
     assert checkpoint.latest(tmp_path / "checkpoints")[2]["step"] == 1
 
 
+def test_pictures_that_cannot_be_drawn_cost_nothing_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data())
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: 1 / 0)
+    assert train.run(tiny.config(workdir=str(tmp_path), epochs=1)) == 0
+    assert (tmp_path / "summary.json").exists() and not list((tmp_path / "plots").iterdir())
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(tmp_path.name)[0][:21] for line in lines] == ["left out: can't draw "] * 3
+
+
 def test_too_large_a_batch_is_said_in_a_line(tmp_path, monkeypatch, few_images):
     def exhausted(self, *_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nand more")

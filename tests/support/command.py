@@ -13,7 +13,7 @@ from pathlib import Path
 
 PATIENCE = 120  # seconds until a command counts as hung
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["cifar_fast.cli", "cifar_fast.runs.train"])
+SERVER.set_forkserver_preload(["cifar_fast.cli", "cifar_fast.runs.train", "matplotlib.figure"])
 
 
 def command_line(*arguments):
