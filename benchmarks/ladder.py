@@ -214,7 +214,7 @@ def picture(path, record):
         left.set_xlabel("accuracy on held-out images, %")
         right.barh(places, [_mean(entry, "clock_seconds") for entry in entries], color="#b8c4d0")
         right.set_yticks(places, [])
-        right.set_xlabel("seconds by the clock")
+        right.set_xlabel("training time, s")
         for axis in (left, right):
             axis.set_ylim(len(entries) - 0.4, -0.6)
             axis.spines[["top", "right"]].set_visible(False)

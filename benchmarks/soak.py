@@ -30,7 +30,7 @@ GROWTH = 1.03
 
 
 def main(_):
-    samples = []  # resident bytes, wall seconds, seconds of the processor
+    samples = []  # resident bytes, wall seconds, processor seconds
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "cifar_fast", *TRAIN, f"--epochs={FLAGS.epochs}", f"--workdir={folder}/run"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -44,11 +44,11 @@ def main(_):
     late = FLAGS.epochs * 4 // 5
     growth = samples[-1][0] / samples[19][0]
     results, paces = [], {}
-    for name, column in (("by the clock", 1), ("of the processor", 2)):
+    for name, column in (("wall time", 1), ("processor time", 2)):
         seconds = [after[column] - before[column] for before, after in zip(samples[:-1], samples[1:], strict=True)]
         early, last = seconds[19:59], seconds[late - 1:]
         paces[name] = statistics.median(last), statistics.quantiles(early, n=4)
-        results.append({"name": f"seconds an epoch {name}", "quartiles of epochs 20 to 60": paces[name][1],
+        results.append({"name": f"{name} an epoch, s", "quartiles of epochs 20 to 60": paces[name][1],
                         "epochs 20 to 60": harness.summary(early),
                         f"epochs {late} to {FLAGS.epochs}": harness.summary(last)})
         print(f"{name}: {statistics.median(early):.3f} s an epoch from 20 to 60 (quartiles {paces[name][1][0]:.3f} and "
@@ -58,7 +58,7 @@ def main(_):
     print(f"resident memory: {memory} MiB, {growth - 1:+.2%} from epoch 20 to {FLAGS.epochs}")
     if FLAGS.out:
         harness.write(FLAGS.out, "soak", results, [])
-    pace, quartiles = paces["of the processor"]
+    pace, quartiles = paces["processor time"]
     return int(growth > GROWTH or pace > quartiles[2])
 
 
