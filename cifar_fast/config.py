@@ -4,10 +4,14 @@ Each field is one flag of the command line: its default, its limits and its help
 else, so that a script that imports the library and a person at a terminal get the same checks.
 """
 import dataclasses
+import numbers
+import os
 import typing
 from dataclasses import dataclass
 
-from cifar_fast.errors import UserError
+import numpy as np
+
+from cifar_fast.errors import UserError, short
 from cifar_fast.training import plan
 
 
@@ -173,10 +177,9 @@ class Config:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+            value = _typed(field, getattr(self, field.name))
             _check(field, value)
-            if field.type is float:  # as the flag would have it, also where a script says 1
-                object.__setattr__(self, field.name, float(value))
+            object.__setattr__(self, field.name, value)
         if self.units % 3:
             raise UserError(f"--units={self.units}: must be a multiple of 3, since the filters double after each third")
         if self.classes not in (10, 100):
@@ -198,11 +201,11 @@ class Config:
             name, _, text = line.removeprefix("--").partition("=")
             if name not in kinds:
                 raise UserError(f"--{name}: no flag of this version of cifar_fast")
-            kind = next(k for k in (*typing.get_args(kinds[name]), kinds[name]) if k is not type(None))
+            kind, _ = _kind(kinds[name])
             try:
                 values[name] = {"true": True, "false": False}[text] if kind is bool else kind(text)
             except (ValueError, KeyError):
-                raise UserError(f"--{name}={text}: must be {_KINDS[kind]}") from None
+                raise UserError(f"--{name}={text}: must be {KINDS[kind][0]}") from None
         return cls(**values)
 
     def flag_lines(self, without=()):
@@ -218,8 +221,32 @@ class Config:
 FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input", "convolutions",
         "strategy", "num_devices", "logical_cpus", "worker_timeout")
 
-_KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+# By the type of a field: what it holds, in words, and the types of Python's and NumPy's that are as good.
+KINDS = {int: ("a whole number", numbers.Integral), float: ("a number", numbers.Real), str: ("a text", str),
+         bool: ("true or false", bool | np.bool_)}
 LARGEST = 2**31 - 1  # of any number: steps and examples are counted in int32
+
+
+def _kind(annotation):
+    """int | None → (int, True): the type, and whether None may stand there."""
+    kinds = typing.get_args(annotation) or (annotation,)
+    return kinds[0], type(None) in kinds
+
+
+def _typed(field, value):
+    """A field's value as its flag would have it, also where a script says 1 for 1.0, or gives a NumPy scalar or a path.
+    Raises UserError for other types: a text is no number, 2.0 no whole one, and true none at all."""
+    kind, optional = _kind(field.type)
+    if value is None and optional:
+        return None
+    value = os.fspath(value) if isinstance(value, os.PathLike) else value
+    words, types = KINDS[kind]
+    if not isinstance(value, types) or isinstance(value, bool) and kind is not bool:
+        raise UserError(f"--{field.name}={short(repr(value))}: must be {words}{' or None' if optional else ''}, not of "
+                        f"type {type(value).__name__}")
+    if kind in (int, float) and not abs(value) <= LARGEST:
+        raise UserError(f"--{field.name}={short(str(value))}: must be a number of at most {LARGEST}")
+    return kind(value)
 
 
 def _check(field, value):
@@ -228,8 +255,6 @@ def _check(field, value):
         return
     if isinstance(value, str) and (not value or not value.isprintable()):
         raise UserError(f"--{field.name}={value!r}: must be a text of printable characters, and not empty")
-    if isinstance(value, int | float) and not abs(value) <= LARGEST:
-        raise UserError(f"--{field.name}={value}: must be a number of at most {LARGEST}")
     if meta["choices"] and value not in meta["choices"]:
         raise UserError(f"--{field.name}={value}: must be one of {', '.join(meta['choices'])}")
     if meta["low"] is not None and value < meta["low"]:

@@ -1,6 +1,8 @@
 """The limits of every field, and the way from a Config to flags."""
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cifar_fast.config import FREE, Config
@@ -49,6 +51,37 @@ def test_lines_that_are_no_flags_are_refused_by_name(line):
 
 def test_a_whole_number_in_a_script_is_what_the_flag_would_be():
     assert "--width_shift_range=3.0" in Config(width_shift_range=3).flag_lines()
+
+
+@pytest.mark.parametrize("values", [
+    {"learning_rate": "1e-3"}, {"learning_rate": None}, {"learning_rate": True}, {"learning_rate": 1j},
+    {"epochs": 2.0}, {"epochs": "2"}, {"epochs": None}, {"batch_size": True}, {"batch_size": np.True_},
+    {"batch_size": np.float64(16)}, {"seed": np.array([1, 2])}, {"train_examples": "3"}, {"image_sizes": 32},
+    {"image_sizes": ["32x2"]}, {"dataset": None}, {"dataset": 10}, {"workdir": b"runs"}, {"data_dir": True},
+    {"horizontal_flip": "false"}, {"horizontal_flip": 1}, {"horizontal_flip": None}], ids=str)
+def test_other_types_are_refused_by_name(values):
+    (name, value), = values.items()
+    with pytest.raises(UserError) as error:
+        Config(**values)
+    assert str(error.value).startswith(f"--{name}={value!r}: must be ") and "\n" not in str(error.value)
+    assert str(error.value).endswith(f"of type {type(value).__name__}")
+
+
+@pytest.mark.parametrize("values, expected", [
+    ({"batch_size": np.int64(16)}, 16), ({"seed": np.uint8(200)}, 200), ({"train_examples": np.int32(5)}, 5),
+    ({"learning_rate": np.float32(0.5)}, 0.5), ({"mixup": np.int8(1)}, 1.0), ({"horizontal_flip": np.True_}, True),
+    ({"workdir": Path("runs/a")}, "runs/a"), ({"data_dir": np.str_("x.npz")}, "x.npz")], ids=str)
+def test_numpys_scalars_and_paths_become_pythons_own(values, expected):
+    name, = values
+    config = Config(**values)
+    assert getattr(config, name) == expected and type(getattr(config, name)) is type(expected)
+    assert config == Config.of_flag_lines(config.flag_lines())
+
+
+@pytest.mark.parametrize("number", [10**400, -10**400, 2**31, float("inf"), float("nan"), np.float64("nan")], ids=str)
+def test_numbers_too_large_to_count_with(number):
+    with pytest.raises(UserError, match="--learning_rate=.*: must be a number of at most 2147483647"):
+        Config(learning_rate=number)
 
 
 def test_free_flags_exist():
