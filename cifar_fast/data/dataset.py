@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifar_fast.data import conversion
 from cifar_fast.errors import UserError
 
 SAMPLE = 500  # of so many images one counts in a digest
@@ -29,23 +30,18 @@ class Dataset:
         return digest.hexdigest()
 
 
-def checked(name, content, origin):
-    """The `Dataset` of what a reader gave: images and labels of training and test, and the classes' names. Checks
-    them."""
-    train_images, train_labels, test_images, test_labels, names = content
-    for kind, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels)):
-        if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= 4 or min(images.shape[1:3]) < 4:
-            raise UserError(f"{origin}: {kind} images are {images.dtype} {images.shape}; expected uint8 [N, H, W, C] "
-                            "of at least 4×4 pixels in up to 4 channels")
-        if labels.dtype.kind not in "iu" or labels.size != len(images) or not len(images):
-            raise UserError(f"{origin}: {kind} labels are {labels.dtype} {labels.shape}; expected integers "
-                            f"[{len(images)}], one an image, and at least one")
-        if labels.min() < 0 or labels.max() >= len(names):
-            raise UserError(f"{origin}: labels from {labels.min()} to {labels.max()}; {name}'s are 0 to "
-                            f"{len(names) - 1}; give {name}, or name another --dataset")
-    if train_images.shape[1:] != test_images.shape[1:]:
-        raise UserError(f"{origin}: training images {train_images.shape} and test images {test_images.shape} "
-                        "must have one shape")
-    return Dataset(np.ascontiguousarray(train_images), train_labels.reshape(-1).astype(np.int32),
-                   np.ascontiguousarray(test_images), test_labels.reshape(-1).astype(np.int32), tuple(names),
-                   f"{origin}, {len(train_images)} training and {len(test_images)} test images")
+def checked(arrays, names, origin):
+    """The `Dataset` of what a reader gave: images and labels of training and test, see `conversion`, and the classes'
+    names. Raises UserError, naming `origin`."""
+    images, labels = conversion.images(arrays[::2], origin), []
+    for kind, found, given in zip(("training", "test"), images, arrays[1::2], strict=True):
+        labels.append(conversion.labels(given, len(names), f"{origin}, {kind} set"))
+        if len(found) != len(labels[-1]):
+            raise UserError(f"{origin}, {kind} set: {len(found)} images and {len(labels[-1])} labels")
+    if images[0].shape[1:] != images[1].shape[1:]:
+        raise UserError(f"{origin}: training images {images[0].shape} and test images {images[1].shape} must have one "
+                        "shape")
+    before = arrays[0].dtype
+    return Dataset(np.ascontiguousarray(images[0]), labels[0], np.ascontiguousarray(images[1]), labels[1], tuple(names),
+                   f"{origin}, {len(images[0])} training and {len(images[1])} test images"
+                   f"{'' if before == np.uint8 else f', which were {before}'}")

@@ -40,7 +40,7 @@ def load(name, prepared=None):
         raise UserError(f"TFDS can't read or get {name} in {folder} ({type(error).__name__}: "
                         f"{short(str(error))}); give {ARCHIVES[name]} from {SOURCE} as "
                         "--data_dir=PATH") from None
-    return checked(name, (*arrays, names), f"{name}: TFDS {version} in {folder} (in TFDS's own order)")
+    return checked(arrays, names, f"{name}: TFDS {version} in {folder} (in TFDS's own order)")
 
 
 def prepared_in(name, path):

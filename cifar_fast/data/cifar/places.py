@@ -35,7 +35,7 @@ def _from_folder(name, path):
 
 def _from_file(name, path):
     if path.suffix == ".npz":
-        return checked(name, (*npz.read(path), CLASS_NAMES[name].split()), f"{name}: .npz {path}")
+        return checked(npz.read(path), CLASS_NAMES[name].split(), f"{name}: .npz {path}")
     files = Files(path, name)
     for form in ("python", "binary"):
         if FORMS[name, form].train[0] in files:
@@ -45,5 +45,5 @@ def _from_file(name, path):
 
 def _published(name, form, files):
     *arrays, names = readers.read_form(name, form, files)
-    return checked(name, (*arrays, names or CLASS_NAMES[name].split()),
+    return checked(arrays, names or CLASS_NAMES[name].split(),
                    f"{name}: published {form} form in {files.path}, {files.published()}")

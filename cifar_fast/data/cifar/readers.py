@@ -1,9 +1,12 @@
 """CIFAR's published files, in the Python and in the binary form: what is in them, checked before use."""
 import numpy as np
 
+from cifar_fast.data import conversion
 from cifar_fast.data.cifar import unpickle
 from cifar_fast.data.cifar.published import CLASSES, FORMS, SOURCE
 from cifar_fast.errors import UserError, short
+
+SHAPES = ((3072,), (3, 32, 32), (32, 32, 3))  # of an image: as published, or as people repack them
 
 
 def read_form(dataset, form, files):
@@ -31,13 +34,16 @@ def _python_batch(dataset, files, name):
     data, labels = (unpickle.array(_entry(batch, k)) for k in ("data", key))
     if data is None or labels is None:
         raise UserError(f"{where}: holds no data and {key}; is it a {dataset} file? Get it anew from {SOURCE}")
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072:
+    if not isinstance(data, np.ndarray) or data.dtype.kind not in "iuf" or data.shape[1:] not in SHAPES:
         raise UserError(f"{where}: its data are not uint8 [N, 3072]; get it anew from {SOURCE}")
-    # An array stays one until its length is checked: a list takes 40 times the memory.
-    if not (labels.ndim == 1 and labels.dtype.kind in "iu" if isinstance(labels, np.ndarray) else
-            isinstance(labels, list) and all(isinstance(v, int) for v in labels)):
+    if data.shape[1:] != (32, 32, 3):
+        data = data.reshape(-1, 3, 32, 32)
+    images, = conversion.images([data], where)
+    if isinstance(labels, list | tuple) and all(isinstance(v, int | float) and abs(v) < 1e9 for v in labels):
+        labels = np.array(labels)
+    if not isinstance(labels, np.ndarray) or not labels.ndim:
         raise UserError(f"{where}: its labels are not a list of integers; get it anew from {SOURCE}")
-    return _checked(dataset, where, data, labels)
+    return _checked(dataset, where, images, labels)
 
 
 def _entry(batch, key):
@@ -52,18 +58,14 @@ def _binary_batch(dataset, files, name):
         raise UserError(f"{where}: {len(data)} bytes are no whole number of {head + 3072}-byte records; "
                         f"get it anew from {SOURCE}")
     records = np.frombuffer(data, np.uint8).reshape(-1, head + 3072)
-    return _checked(dataset, where, records[:, head:], records[:, head - 1])
+    images = records[:, head:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return _checked(dataset, where, images, records[:, head - 1])
 
 
-def _checked(dataset, where, data, labels):
-    classes = CLASSES[dataset]
-    if len(data) != len(labels) or not len(labels):
-        raise UserError(f"{where}: {len(data)} images and {len(labels)} labels; get it anew from {SOURCE}")
-    if min(labels) < 0 or max(labels) >= classes:
-        bad = short(str(next(v for v in labels if not 0 <= v < classes)))
-        raise UserError(f"{where}: has the label {bad}; {dataset}'s are 0 to {classes - 1}; get it anew from {SOURCE}")
-    images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), np.asarray(labels, np.int32)
+def _checked(dataset, where, images, labels):
+    if len(images) != len(labels):
+        raise UserError(f"{where}: {len(images)} images and {len(labels)} labels; get it anew from {SOURCE}")
+    return np.ascontiguousarray(images), conversion.labels(labels, CLASSES[dataset], where)
 
 
 def _class_names(dataset, form, files, meta):

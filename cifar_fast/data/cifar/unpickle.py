@@ -1,12 +1,13 @@
 """Reads the published pickles without running them.
 
 A pickle is a program for a small stack machine. The one here knows the instructions of plain data in protocols 2
-to 4, and of NumPy arrays three names that stand for themselves and call nothing; everything else is refused. It is
-ours and not `pickle.Unpickler`, for that one, even with every name forbidden, hashes whatever a file puts into a
-dict: nested or colliding keys keep it busy for hours. Here a key is text, and an array's shape is checked against
-its bytes before it is made.
+to 5, and the few names by which Python and NumPy spell bytes, arrays and numbers: they stand for themselves, and
+nothing is called; everything else is refused. It is ours and not `pickle.Unpickler`, for that one, even with every
+name forbidden, hashes whatever a file puts into a dict: nested or colliding keys keep it busy for hours. Here a key
+is text, and an array's shape is checked against its bytes before it is made.
 """
 import pickletools
+import re
 import warnings
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from cifar_fast.data.cifar.published import SOURCE
 from cifar_fast.errors import UserError, short
 
-OPERATIONS = 500_000  # CIFAR-100's training file with its file names has about 205,000; a million take 0.5 s
+OPERATIONS = 2_000_000  # CIFAR-100's training file has 205,000, with NumPy's numbers for labels 1.6 million: about 1 s
 KEY = 100  # letters of a dict's key; CIFAR's have up to 16
 DIMENSIONS = 8
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "b1")
@@ -50,43 +51,57 @@ class _Refused(Exception):
 
 
 class _Name:
-    """One of NumPy's names, which stands for itself."""
+    """A name that stands for itself. Its kind is what `_Machine.reduce` knows it by."""
+
+    __match_args__ = ("kind",)
+
+    def __init__(self, kind):
+        self.kind = kind
 
 
-_NDARRAY, _DTYPE, _RECONSTRUCT = _Name(), _Name(), _Name()
-_NAMES = {("numpy", "ndarray"): _NDARRAY, ("numpy", "dtype"): _DTYPE,
-          ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-          ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT}
+_NAMES = {("numpy", "ndarray"): _Name("ndarray"), ("numpy", "dtype"): _Name("dtype"),
+          ("_codecs", "encode"): _Name("encode"),  # bytes, in protocol 2
+          ("__builtin__", "bytes"): _Name("bytes"), ("builtins", "bytes"): _Name("bytes")}
+for _core in ("numpy.core", "numpy._core"):
+    _NAMES |= {(f"{_core}.multiarray", "_reconstruct"): _Name("reconstruct"),
+               (f"{_core}.multiarray", "scalar"): _Name("scalar"),
+               (f"{_core}.numeric", "_frombuffer"): _Name("frombuffer")}  # arrays, in protocol 5
 
 
 class _Array:
     """An array, empty until BUILD brings (version, shape, dtype, fortran order, bytes) as NumPy writes them."""
 
-    array = None
+    def __init__(self, array=None):
+        self.array = array
 
     def build(self, state):
         _, shape, dtype, fortran, data = state
-        if not isinstance(data, bytes) or not isinstance(dtype, _Dtype):
-            raise _Refused("holds an array of no plain bytes")
-        # Bounded before they are multiplied: a product of many huge numbers would take hours by itself.
-        if not isinstance(shape, tuple) or len(shape) > DIMENSIONS or not all(
-                isinstance(n, int) and 0 <= n <= len(data) for n in shape):
-            raise _Refused(f"declares an array of a shape that its {len(data)} bytes don't fill")
-        kind = np.dtype(dtype.code)
-        size = kind.itemsize
-        for n in shape:
-            size *= n
-        if size != len(data):
-            raise _Refused(f"declares an array of {size} bytes and holds {len(data)}")
-        self.array = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
+        self.array = _array(data, dtype, shape, "F" if fortran else "C")
+
+
+def _array(data, dtype, shape, order):
+    """The bytes as an array, without a copy; order: "C" or "F"."""
+    if not isinstance(data, bytes) or not isinstance(dtype, _Dtype):
+        raise _Refused("holds an array of no plain bytes")
+    # Bounded before they are multiplied: a product of many huge numbers would take hours by itself.
+    if not isinstance(shape, tuple) or len(shape) > DIMENSIONS or not all(
+            isinstance(n, int) and 0 <= n <= len(data) for n in shape):
+        raise _Refused(f"declares an array of a shape that its {len(data)} bytes don't fill")
+    kind = np.dtype(dtype.code)
+    size = kind.itemsize
+    for n in shape:
+        size *= n
+    if size != len(data):
+        raise _Refused(f"declares an array of {size} bytes and holds {len(data)}")
+    return np.frombuffer(data, kind).reshape(shape, order=order)
 
 
 class _Dtype:
-    """A dtype; only little-endian plain numbers are known."""
+    """A dtype; only little-endian plain numbers and short texts are known."""
 
     def __init__(self, code):
         code = code.decode("latin1") if isinstance(code, bytes) else code
-        if not isinstance(code, str) or code not in DTYPES:
+        if not isinstance(code, str) or code not in DTYPES and not re.fullmatch("[SU][0-9]{1,3}", code):
             raise _Refused(f"holds an array of dtype {short(code)}")
         self.code = code
 
@@ -102,7 +117,7 @@ class _Machine:
         self.stack, self.marks, self.memo = [], [], {}
 
     def run(self, data):
-        self.size = len(data)
+        self.size = self.unspelt = len(data)
         for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             if count > OPERATIONS:
                 raise _Refused("has more entries than any CIFAR file")
@@ -177,12 +192,30 @@ class _Machine:
 
     def reduce(self):
         arguments, function = self.pop(), self.pop()
-        if type(arguments) is tuple and arguments and function is _DTYPE:
-            self.push(_Dtype(arguments[0]))
-        elif type(arguments) is tuple and arguments and function is _RECONSTRUCT and arguments[0] is _NDARRAY:
-            self.push(_Array())
-        else:
-            raise _Refused("calls something that makes no array")
+        match function, arguments if type(arguments) is tuple else None:
+            case _Name("dtype"), (code, *_):
+                value = _Dtype(code)
+            case _Name("reconstruct"), (_Name("ndarray"), *_):
+                value = _Array()
+            case _Name("frombuffer"), (data, dtype, shape, "C" | "F" as order, *_):
+                value = _Array(_array(data, dtype, shape, order))
+            case _Name("frombuffer"), (data, dtype, shape, "K", tuple(axes)):
+                value = _Array(_array(data, dtype, shape, "C").transpose(axes))
+            case _Name("scalar"), (dtype, data):
+                value = _array(data, dtype, (), "C").item()
+            case _Name("encode"), (str(text), "latin1"):
+                value = self.encoded(text)
+            case _Name("bytes"), ():
+                value = b""
+            case _:
+                raise _Refused("calls something that makes no array")
+        self.push(value)
+
+    def encoded(self, text):
+        self.unspelt -= len(text)
+        if self.unspelt < 0:  # the same text again and again
+            raise _Refused("makes more bytes than it has")
+        return text.encode("latin1")
 
     def build(self):
         state, target = self.pop(), self.top()
@@ -197,6 +230,7 @@ _INSTRUCTIONS = {
     **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
                      "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), _Machine.push),
     **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), lambda m, text: m.push(text.encode("latin1"))),
+    "BYTEARRAY8": lambda m, data: m.push(bytes(data)),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _Machine.remember),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda m, index: m.push(m.memo[index])),
     "NONE": lambda m, _: m.push(None), "NEWTRUE": lambda m, _: m.push(True), "NEWFALSE": lambda m, _: m.push(False),

@@ -27,7 +27,8 @@ def change(batch, **entries):
 @pytest.mark.parametrize("name, entries", [
     ("data_batch_3", {"labels": [10, 0, 0, 0]}), ("data_batch_1", {"labels": [-1, 0, 0, 0]}),
     ("test_batch", {"labels": [0, 0]}), ("data_batch_2", {"labels": "abcd"}), ("data_batch_2", {"labels": [0.5] * 4}),
-    ("data_batch_5", {"data": np.zeros((4, 3071), np.uint8)}), ("data_batch_5", {"data": np.zeros((4, 3072))}),
+    ("data_batch_5", {"data": np.zeros((4, 3071), np.uint8)}), ("data_batch_5", {"data": np.full((4, 3072), 0.3)}),
+    ("data_batch_1", {"labels": [float("nan")] * 4}), ("data_batch_1", {"labels": [10**400] * 4}),
     ("data_batch_4", {"data": b"bytes"}), ("data_batch_4", {"data": np.zeros((0, 3072), np.uint8), "labels": []})])
 def test_python_batches_are_checked(name, entries, tmp_path):
     files, *_ = content("cifar10", "python")
@@ -35,10 +36,31 @@ def test_python_batches_are_checked(name, entries, tmp_path):
     refused(write_folder(tmp_path, files), name)
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("spelling", ["bytes", "text"])
+def test_batches_that_python_3_has_repacked(protocol, spelling, tmp_path):
+    """Each as a script may hold it after loading: images in another shape or scale, labels in another form."""
+    files, pixels, labels = content("cifar10", "python")
+    images = [lambda x: x, lambda x: x.reshape(-1, 3, 32, 32), lambda x: x.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1),
+              lambda x: np.asfortranarray(x), lambda x: (x / 255).astype(np.float32), lambda x: x.astype(float)]
+    forms = [lambda y: [np.int64(v) for v in y], np.array, tuple, lambda y: [float(v) for v in y],
+             lambda y: np.eye(10)[y], lambda y: np.array(y)[:, None]]
+    for (name, data), image, form in zip(files.items(), images, forms, strict=True):
+        batch = pickle.loads(data)
+        batch = {"data": image(batch[b"data"]), "labels": form(batch[b"labels"]), "filenames": [np.str_("a.png")] * 4}
+        batch = {k.encode() if spelling == "bytes" else k: v for k, v in batch.items()}
+        files[name] = pickle.dumps(batch, protocol=protocol)
+    data = sources.load("cifar10", write_folder(tmp_path, files))
+    np.testing.assert_array_equal(data.train_images, np.concatenate(pixels[:-1]))
+    np.testing.assert_array_equal(data.train_labels, np.concatenate(labels[:-1]))
+    np.testing.assert_array_equal(data.test_images, pixels[-1])
+    np.testing.assert_array_equal(data.test_labels, labels[-1])
+
+
 def test_labels_and_keys_of_odd_kinds(tmp_path):
     """Each of these once ended in a traceback."""
     files, *_ = content("cifar10", "python")
-    for labels in (np.array(1), np.zeros((4, 1), int), 3, None, {}):
+    for labels in (np.array(1), np.zeros((4, 2), int), 3, None, {}):
         refused(write_folder(tmp_path, files | {"data_batch_1": change(files["data_batch_1"], labels=labels)}),
                 "data_batch_1")
     many = np.zeros(50_000_000, np.uint16)  # 100 MB, as a list 400 MB more

@@ -12,13 +12,46 @@ from cifar_fast.data.cifar import unpickle
 from cifar_fast.errors import UserError
 
 
-@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_arrays_and_containers(protocol):
     array = np.arange(12, dtype=np.uint8).reshape(3, 4)
     value = {b"data": array, b"labels": [1, 2, 3], "name": ("x", None, True, 1.5)}
     loaded = unpickle.loads(pickle.dumps(value, protocol=protocol), "it")
     np.testing.assert_array_equal(unpickle.array(loaded[b"data"]), array)
     assert loaded[b"labels"] == [1, 2, 3] and loaded["name"] == ("x", None, True, 1.5)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("core", [b"numpy._core.", b"numpy.core."])  # NumPy 2's and 1's; names of a length by then
+def test_every_way_in_which_python_3_writes_an_array(protocol, core):
+    whole = np.arange(120, dtype=np.int32).reshape(2, 3, 4, 5)
+    fixed = whole.copy()
+    fixed.flags.writeable = False  # its bytes stand in protocol 5 as bytes, not as a bytearray
+    for array in (whole, fixed, whole.T, whole.transpose(0, 2, 3, 1), whole[:, :, ::2], whole[0, 0, 0, 0:1]):
+        data = pickle.dumps({"data": array}, protocol=protocol)
+        if core == b"numpy.core.":
+            data = renamed(data)
+        np.testing.assert_array_equal(unpickle.array(unpickle.loads(data, "it")["data"]), array)
+
+
+def renamed(data):
+    """A pickle of NumPy 2 as NumPy 1 would write it: other modules' names."""
+    for module in (b"multiarray", b"numeric"):
+        after = b"numpy.core." + module
+        data = data.replace(b"cnumpy._core." + module, b"c" + after)
+        data = data.replace(b"\x8c" + bytes([len(after) + 1]) + b"numpy._core." + module,
+                            b"\x8c" + bytes([len(after)]) + after)
+    return data
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_numpys_scalars_and_texts(protocol):
+    value = [np.int64(-3), np.uint8(200), np.float32(0.5), np.bool_(True), np.str_("ä"), np.bytes_(b"x"), b"", b"\xff"]
+    loaded = unpickle.loads(pickle.dumps(value, protocol=protocol), "it")
+    assert loaded == [-3, 200, 0.5, True, "ä", b"x", b"", b"\xff"]
+    assert [type(v) for v in loaded] == [int, int, float, bool, str, bytes, bytes, bytes]
+    names = np.array([b"a.png", b"bb.png"])
+    np.testing.assert_array_equal(unpickle.array(unpickle.loads(pickle.dumps(names, protocol), "it")), names)
 
 
 def python2(data):
@@ -77,7 +110,35 @@ def compared(size, count):
     return b"\x80\x03}(" + long + b"N" + long + b"q\x00N" + b"h\x00N" * count + b"u."
 
 
+def spelt_again(size, count):
+    """One long text made into bytes `count` times."""
+    text = b"X" + struct.pack("<I", size) + bytes(size) + b"X\x06\0\0\0latin1\x86q\x00c_codecs\nencode\nq\x01"
+    return b"\x80\x02](" + text + b"h\x01h\x00R" * count + b"e."
+
+
+ENCODE, SCALAR = b"c_codecs\nencode\n", b"cnumpy.core.multiarray\nscalar\n"
+FROM_BUFFER = b"cnumpy.core.numeric\n_frombuffer\n"
 HOSTILE = {
+    "bytes from one text without end": spelt_again(1 << 20, 50_000),
+    "another codec": b"\x80\x02" + ENCODE + b"X\1\0\0\0aX\5\0\0\0rot13\x86R.",
+    "a codec of bytes": b"\x80\x02" + ENCODE + b"U\1aX\6\0\0\0latin1\x86R.",
+    "letters beyond latin1": b"\x80\x02" + ENCODE + b"X\3\0\0\0\xe2\x82\xacX\6\0\0\0latin1\x86R.",
+    "bytes of a number": b"\x80\x02c__builtin__\nbytes\nJ\0\0\0\x40\x85R.",
+    "another codec function": b"\x80\x02c_codecs\ndecode\nU\1aX\6\0\0\0latin1\x86R.",
+    "another builtin": b"\x80\x02c__builtin__\nbytearray\n)R.",
+    "a scalar of too many bytes": b"\x80\x02" + SCALAR + DTYPE + b"U\2ab\x86R.",
+    "a scalar of a dtype's name": b"\x80\x02" + SCALAR + b"U\2u1U\1a\x86R.",
+    "a scalar of an object": b"\x80\x02" + SCALAR + b"cnumpy\ndtype\nU\2O8\x85RU\1a\x86R.",
+    "a buffer of another length": b"\x80\x02" + FROM_BUFFER + b"(U\2ab" + DTYPE + b"K\3\x85X\1\0\0\0CtR.",
+    "a buffer of an endless shape": b"\x80\x02" + FROM_BUFFER + b"(U\2ab" + DTYPE + b"(" + b"K\2" * 100_000 +
+                                    b"tX\1\0\0\0CtR.",
+    "a buffer in another order": b"\x80\x02" + FROM_BUFFER + b"(U\2ab" + DTYPE + b"K\2\x85X\1\0\0\0AtR.",
+    "axes that are none": b"\x80\x02" + FROM_BUFFER + b"(U\2ab" + DTYPE + b"K\2\x85X\1\0\0\0KK\1\x85tR.",
+    "axes of text": b"\x80\x02" + FROM_BUFFER + b"(U\2ab" + DTYPE + b"K\2\x85X\1\0\0\0KU\1a\x85tR.",
+    "a buffer of a list": b"\x80\x02" + FROM_BUFFER + b"(]" + DTYPE + b"K\0\x85X\1\0\0\0CtR.",
+    "a text of a gigabyte's dtype": b"\x80\x02" + SCALAR + b"cnumpy\ndtype\nU\x0bS1000000000\x85RU\1a\x86R.",
+    "huge bytearray": b"\x80\x05\x96" + struct.pack("<Q", 1 << 60) + b"x.",
+    "a buffer outside made read-only": b"\x80\x05C\1a\x98.",
     "STACK_GLOBAL": b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
     "REDUCE of a known name": b"\x80\x02cnumpy\ndtype\n(cnumpy\nndarray\ntR.",
     "REDUCE of data": b"\x80\x02]K\x01\x85R.",
