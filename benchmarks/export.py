@@ -54,15 +54,15 @@ def main(arguments):
         raise UserError("--out: missing; give the folder to write, as in --out=exported")
     config = cli.config_for([a for a in arguments if a not in own])
     # What is written is compiled as a whole anyway.
-    runtime = devices.resolve(config.precision, "off", convolutions="tensorflow")
-    ours = trainer.Trainer(config, runtime, trainer.load_data(config))
+    compute = devices.resolve(config.precision, "off", convolutions="tensorflow")
+    ours = trainer.Trainer(config, compute, trainer.load_data(config))
     if not ours.resident:
         raise UserError("--input: a replay has all images on the device; take --input=resident")
-    export(ours, runtime.precision, Path(folder), "--expected" in own)
+    export(ours, compute.precision, Path(folder), "--expected" in own)
 
 
 def export(ours, precision, folder, expected=False):
-    """Writes a `trainer.Trainer`'s programs and variables, see above. precision: what its runtime computes in.
+    """Writes a `trainer.Trainer`'s programs and variables, see above. precision: what it computes in.
 
     Raises:
       UserError: the folder can't be written.

@@ -78,7 +78,7 @@ VARIANTS = {
 def main(_):
     config = Config(dataset="synthetic", batch_size=FLAGS.batch_size, precision=FLAGS.precision,
                     train_examples=max(4000, FLAGS.steps * FLAGS.batch_size), test_examples=100)
-    data, runtime = trainer.load_data(config), devices.resolve(config.precision, config.xla)
+    data, compute = trainer.load_data(config), devices.resolve(config.precision, config.xla)
     chosen = FLAGS.variants or list(VARIANTS)
     if unknown := set(chosen) - VARIANTS.keys():
         raise app.UsageError(f"--variants: no {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
@@ -87,9 +87,9 @@ def main(_):
         parts, resnet.ACTIVATIONS["relu"], changes, _ = VARIANTS[name]
         for part, layer in parts.items():
             setattr(resnet, part, layer)
-        turns[name] = _turn(trainer.Trainer(dataclasses.replace(config, **changes), runtime, data))
+        turns[name] = _turn(trainer.Trainer(dataclasses.replace(config, **changes), compute, data))
     rates = harness.interleave(turns, FLAGS.repeats)
-    settings = {"batch_size": FLAGS.batch_size, "precision": runtime.precision}
+    settings = {"batch_size": FLAGS.batch_size, "precision": compute.precision}
     results = [harness.result(name, rates[name], settings) for name in chosen]
     ratios = [harness.ratio(name, VARIANTS[name][-1], rates) for name in chosen if VARIANTS[name][-1] in chosen]
     print(harness.table(results, ratios))

@@ -35,12 +35,12 @@ def main(arguments):
     config = cli.config_for([a for a in arguments if not a.startswith(("--out=", "--picture="))])
     if config.image_sizes or config.crop_size:
         raise UserError("--image_sizes and --crop_size: a step is taken apart on whole images; leave them out")
-    runtime = devices.resolve(config.precision, config.xla)
-    ours = trainer.Trainer(config, runtime, trainer.load_data(config))
+    compute = devices.resolve(config.precision, config.xla)
+    ours = trainer.Trainer(config, compute, trainer.load_data(config))
     size = ours.data.train_images.shape[1:3]
     seconds = _parts(ours, config.batch_size)
-    dtype = tf.as_dtype(runtime.precision)
-    peak = max(_matrix_rate(n, dtype) for n in (1024, 2048, 4096, *[8192, 16384] * ("GPU" in runtime.device)))
+    dtype = tf.as_dtype(compute.precision)
+    peak = max(_matrix_rate(n, dtype) for n in (1024, 2048, 4096, *[8192, 16384] * ("GPU" in compute.device)))
     convolutions = _convolution_seconds(config, size, dtype)
     done = flops.training(config.units, config.filters, len(ours.data.class_names), size) * config.batch_size
     step = seconds["step"]
@@ -54,7 +54,7 @@ def main(arguments):
         print(f"{name:<22}{1e3 * value:9.2f} ms {value / step:7.1%}")
     print("\n".join(f"{name:<30}{value:12.4g}" for name, value in figures.items()))
     rates = [config.batch_size / step]
-    settings = {"batch_size": config.batch_size, "precision": runtime.precision, "xla": runtime.xla}
+    settings = {"batch_size": config.batch_size, "precision": compute.precision, "xla": compute.xla}
     results = [harness.result("cifar_fast", rates, settings, seconds=seconds, figures=figures)]
     if "out" in own:
         harness.write(own["out"], "step_breakdown", results, [])

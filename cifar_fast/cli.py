@@ -176,7 +176,7 @@ def _train(values):
     config = config_of(values)
     _start_tensorflow()
     from cifar_fast.runs import train
-    return train.run(config)
+    return train.run(config).code
 
 
 def _evaluate(values):
@@ -203,8 +203,8 @@ def _config_of_run(values):
 def _devices(values):
     config = config_of(values)
     _start_tensorflow()
-    from cifar_fast.machine import devices
-    say(devices.decide(config)[1].banner())
+    from cifar_fast.machine import runtime
+    say(runtime.decide(config).banner())
 
 
 def _augment(values):

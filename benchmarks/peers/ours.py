@@ -9,17 +9,16 @@ environment.prepare()
 import numpy as np  # noqa: E402
 
 from cifar_fast import cli  # noqa: E402
-from cifar_fast.machine import devices  # noqa: E402
+from cifar_fast.machine import runtime  # noqa: E402
 from cifar_fast.training import trainer  # noqa: E402
 
 
 def make(settings, measure=lambda ours: {}):
     """settings: flags of `cifar_fast train` by name; measure: Trainer → more for the record, taken after a step."""
     started = time.perf_counter()
-    config = cli.config_for([f"--{k}={v}" for k, v in settings.items()])
-    runtime = devices.for_run(config)
-    data = trainer.load_data(config)
-    ours = trainer.Trainer(config, runtime, data)
+    here = runtime.assemble(cli.config_for([f"--{k}={v}" for k, v in settings.items()]))
+    config = here.config
+    ours = trainer.Trainer(config, here.compute, trainer.load_data(config), here.replicas)
     place = {"epoch": 0, "start": 0, "batches": ours.batches(0)}
 
     def steps(count):
@@ -34,7 +33,7 @@ def make(settings, measure=lambda ours: {}):
         return count * config.batch_size, time.perf_counter() - begin
 
     steps(1)
-    settings = {"precision": runtime.precision, "xla": "on" if runtime.xla else "off",
+    settings = {"precision": config.precision, "xla": config.xla,
                 "input": "resident" if ours.resident else "stream"}
     return {"settings": settings, "first_step_seconds": time.perf_counter() - started} | measure(ours), steps
 

@@ -1,5 +1,4 @@
-"""Which hardware there is, and what a run would use of it: replicas, precision, XLA, threads, each with its reason."""
-import dataclasses
+"""How this machine's devices compute: precision, XLA, convolutions, threads, each with its reason."""
 import os
 from dataclasses import dataclass
 
@@ -8,111 +7,49 @@ import tensorflow as tf
 
 from cifar_fast import environment, processor
 from cifar_fast.errors import UserError
-from cifar_fast.machine import layout
 from cifar_fast.network import winograd
-from cifar_fast.training.replicas import Replicas, reduced_by
 
 
 @dataclass(frozen=True)
-class Runtime:
-    """What a run uses, decided once. `reasons` holds a line for each decision, for the banner. `replicas` is None
-    where one device trains."""
+class Compute:
+    """How one device computes, or each of several alike; `device` is the first one's name. `reasons` holds a line for
+    each decision, for the banner."""
 
     device: str
     precision: str
     xla: bool
     by_winograd: bool
     reasons: dict[str, str]
-    replicas: Replicas | None = None
-
-    @property
-    def workers(self):
-        """How many processes train together."""
-        return self.replicas.workers if self.replicas else 1
 
     def reduced_in(self, asked):
         """The dtype in which gradients are summed; asked: --reduce_in."""
         return self.precision if asked == "compute" else "float32"
 
-    def banner(self):
-        width = max(map(len, self.reasons))
-        return "\n".join(f"{name:<{width}}  {reason}" for name, reason in self.reasons.items())
 
-
-def for_run(config):
-    """The `Runtime` of a `Config`, its replicas brought together. To be called before anything makes TensorFlow start
-    its devices.
-
-    Raises:
-      UserError: what was asked for can't run here, or other workers didn't come.
-    """
-    chosen, runtime = decide(config)
-    config = settled(config, runtime, chosen.replica_count)
-    return dataclasses.replace(runtime, replicas=layout.assemble(chosen, config))
-
-
-def settled(config, runtime, replica_count):
-    """The `Config` with what auto came to, and the learning rate of so many replicas: they belong to the run, and going
-    on elsewhere must not change the arithmetic unseen."""
-    return dataclasses.replace(
-        config, precision=runtime.precision, xla="on" if runtime.xla else "off", scale_learning_rate=False,
-        learning_rate=config.learning_rate * (replica_count if config.scale_learning_rate else 1))
-
-
-def decide(config):
-    """A `Config`'s `layout.Layout` and `Runtime`, whose replicas are not there yet: no device is started, and no other
-    worker asked.
-
-    Raises:
-      UserError: what was asked for can't run here.
-    """
-    chosen = layout.decide(config, len(tf.config.list_physical_devices("GPU")), os.environ)
-    replicated = chosen.strategy != "one_device"
-    synced = config.sync_batch_norm and replicated
-    # On one device, too, where it could be on: the run may go on on several.
-    uncompiled = config.sync_batch_norm and config.xla == "auto"
-    runtime = resolve(config.precision, "off" if uncompiled else config.xla, chosen.devices, config.convolutions)
-    if config.convolutions == "winograd" and 4 * config.filters % winograd.LANES:
-        raise UserError(f"--convolutions=winograd: with --filters={config.filters} no convolution has a multiple of "
-                        f"{winograd.LANES} filters, which our code needs; take auto, or a multiple of 4")
-    reasons = {"strategy": f"{chosen.strategy} ({chosen.reason})"}
-    if replicated:
-        count, cluster = chosen.replica_count, chosen.cluster
-        reasons["replicas"] = f"{count}, each {config.batch_size // count} of a batch of {config.batch_size}" + (
-            f"; worker {cluster.index} of {len(cluster.addresses)}, {len(chosen.devices)} here" if cluster else "")
-        dtype = runtime.reduced_in(config.reduce_in)
-        reasons["all-reduce"] = f"{reduced_by(chosen.devices[0])}, one of all gradients a step, in {dtype}"
-        statistics = "of all replicas" if synced else "of each replica's share"
-        reasons["normalization"] = f"batch statistics {statistics}"
-    reasons |= runtime.reasons
-    if uncompiled:
-        reasons["XLA"] = _xla_state(False, "it can't hold the sums of --sync_batch_norm")
-    return chosen, dataclasses.replace(runtime, reasons=reasons)
-
-
-def resolve(precision="auto", xla="auto", local=None, convolutions="auto"):
-    """Decides how one device computes, or each of several; of one CPU it also sets TensorFlow's threads.
+def resolve(precision="auto", xla="auto", local=None, convolutions="auto", sync_norm=False):
+    """Decides how one device computes, or each of several, and sets TensorFlow's threads where it is the CPU. Starts no
+    device.
 
     Args:
       precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
       local: the devices' names, such as ("/GPU:0", "/GPU:1"); None: the first GPU, or the CPU where there is none.
       convolutions: what computes those of 3×3 and stride 1, "auto", "winograd" or "tensorflow".
+      sync_norm: whether batch statistics are those of all replicas, where there are several.
+    Returns:
+      a `Compute`.
     Raises:
       UserError: what was asked for can't run here.
     """
     gpus = [] if local and "CPU" in local[0] else tf.config.list_physical_devices("GPU")
     onednn = _onednn()
     cores, count = processor.usable_cores(), len(local) if local else 1
-    if not gpus and count == 1:
-        _set_threads(cores)
+    if not gpus:
+        _set_threads(cores, count)
     chosen, why = _auto_precision(gpus, onednn) if precision == "auto" else (precision, "asked for")
     if not gpus and chosen == "bfloat16" and not onednn:
         raise UserError("--precision=bfloat16: oneDNN is off (TF_ENABLE_ONEDNN_OPTS=0), and without it bfloat16 "
                         "gradients are far slower than float32; unset TF_ENABLE_ONEDNN_OPTS or take float32")
-    if xla == "auto":
-        compiled, why_xla = bool(gpus), "GPU" if gpus else "on CPUs oneDNN's convolutions are faster than XLA's"
-    else:
-        compiled, why_xla = xla == "on", "asked for"
+    compiled, why_xla = _compiled(xla, bool(gpus), sync_norm)
     ours, why_ours = _by_winograd(convolutions, bool(gpus), chosen, compiled)
     if gpus:
         threads = "TensorFlow's choice"
@@ -122,13 +59,13 @@ def resolve(precision="auto", xla="auto", local=None, convolutions="auto"):
         threads = f"{max(1, cores // count)} a replica, of {cores} cores"
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{processor.name()}, {cores} core{'s' * (cores > 1)}")
-    return Runtime(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled,
+    return Compute(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled,
                    by_winograd=ours, reasons={
         "device": device + ("" if gpus else _why_no_gpu()),
         "instructions": ", ".join(i for i in processor.INSTRUCTIONS if i in processor.flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
-        "XLA": _xla_state(compiled, why_xla),
+        "XLA": f"{'on' if compiled else 'off'} ({why_xla}); gather and augmentation always compiled",
         "convolutions": f"{'3×3 by our code in C' if ours else 'by TensorFlow'} ({why_ours})",
         "threads": threads,
         "versions": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
@@ -153,6 +90,15 @@ def _auto_precision(gpus, onednn):
         if unit in processor.flags():
             return "bfloat16", f"the processor has bfloat16 {name}, {unit}"
     return "float32", "the processor has no bfloat16 arithmetic"
+
+
+def _compiled(asked, gpu, sync_norm):
+    """Whether XLA compiles the network, and why."""
+    if asked != "auto":
+        return asked == "on", "asked for"
+    if sync_norm:  # on one device, too: the run may go on on several
+        return False, "it can't hold the sums of --sync_batch_norm"
+    return gpu, "GPU" if gpu else "on CPUs oneDNN's convolutions are faster than XLA's"
 
 
 def _by_winograd(asked, gpu, precision, compiled):
@@ -206,13 +152,9 @@ def _onednn_state(on):
     return f"on, held to {limit} (ONEDNN_MAX_CPU_ISA)" if limit else "on"
 
 
-def _xla_state(on, why):
-    return f"{'on' if on else 'off'} ({why}); gather and augmentation always compiled"
-
-
-def _set_threads(cores):
+def _set_threads(cores, count):
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(cores)
-        tf.config.threading.set_inter_op_parallelism_threads(cores)
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // count))
+        tf.config.threading.set_inter_op_parallelism_threads(max(cores, count))
     except RuntimeError:
         pass  # TensorFlow has started already, as in a user's own script: its threads are the user's

@@ -1,13 +1,8 @@
-"""Where a run trains: on one device, on several of this machine, or in several processes; and the team that does it."""
+"""Where a run trains: on one device, on several of this machine, or in several processes."""
 from dataclasses import dataclass
 
-import tensorflow as tf
-
-from cifar_fast import processor
 from cifar_fast.errors import UserError
-from cifar_fast.machine import workers
 from cifar_fast.machine.cluster import Cluster, find_cluster
-from cifar_fast.training import replicas
 
 
 @dataclass(frozen=True)
@@ -71,42 +66,6 @@ def decide(config, gpus, variables):
         raise UserError("--sync_batch_norm --xla=on: a compiled program can't hold the replicas' sums; take --xla=off "
                         "or --xla=auto, or leave out --sync_batch_norm")
     return layout
-
-
-def assemble(layout, config):
-    """Brings the replicas of a `Layout` together: a `replicas.Replicas`, or None for one device. Splits the CPU and
-    shares out its threads, so it must run before anything makes TensorFlow start its devices.
-
-    Args:
-      config: a `Config` whose precision and xla are no longer "auto": all workers must compute alike.
-
-    Raises:
-      UserError: other workers didn't come, or train something else; TensorFlow has started already.
-    """
-    cores, local = processor.usable_cores(), len(layout.devices)
-    try:
-        if "CPU" in layout.devices[0] and layout.strategy != "one_device":
-            tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // local))
-            tf.config.threading.set_inter_op_parallelism_threads(max(cores, local))
-        if config.logical_cpus:
-            tf.config.set_logical_device_configuration(
-                tf.config.list_physical_devices("CPU")[0],
-                [tf.config.LogicalDeviceConfiguration() for _ in range(config.logical_cpus)])
-            tf.config.set_visible_devices([], "GPU")
-        elif "GPU" in layout.devices[0]:  # TensorFlow takes the memory of all that it sees
-            tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:local], "GPU")
-    except RuntimeError:
-        raise UserError("--logical_cpus and --strategy must be known before TensorFlow starts its devices: "
-                        "train in a process of its own") from None
-    if layout.strategy == "mirrored":
-        return replicas.mirrored(layout.devices)
-    if layout.strategy == "multi_worker":
-        workers.call_roll(layout.cluster, config, layout.devices)
-        try:
-            return replicas.multi_worker(layout.cluster, layout.devices[0])
-        except tf.errors.OpError as error:  # one that answered the call and is gone since
-            raise workers.lost(layout.cluster, error) from error
-    return None
 
 
 def _check_batch(config, layout):

@@ -28,9 +28,10 @@ SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at sign
 class Run:
     """A run's state, its loop and its files. `epoch` and `step` (of the epoch) say how far it is."""
 
-    def __init__(self, config, runtime, data, workdir, started):
-        self.config, self.runtime, self.data, self.workdir, self.started = config, runtime, data, workdir, started
-        self.trainer = trainer.Trainer(config, runtime, data)
+    def __init__(self, runtime, data, workdir, started):
+        self.runtime, self.data, self.workdir, self.started = runtime, data, workdir, started
+        self.config = runtime.config
+        self.trainer = trainer.Trainer(self.config, runtime.compute, data, runtime.replicas)
         self.plan = self.trainer.plan
         self.epoch = self.step = 0
         self.totals, self.clock = np.zeros(3, np.float32), Clock()  # of this epoch
@@ -215,7 +216,7 @@ class Run:
                              {"epoch": epochs, "accuracy": self.best, "data": self.data.digest()})
 
     def finish(self):
-        """The final evaluation, summary and pictures; prints the table."""
+        """The final evaluation, summary and pictures; prints the table. Returns the summary."""
         with self.trainer.averaged():
             self.trainer.evaluate.build(tta=True)
             begin = time.perf_counter()
@@ -224,7 +225,7 @@ class Run:
             digest = trainer.weights_sha256(self.trainer.model)
             if self.best < 0:  # lost, and no epoch is left to take its place
                 self.keep_best(result, self.epoch)
-        done = {"parameters": self.trainer.model.count_params(), "precision": self.runtime.precision,
+        done = {"parameters": self.trainer.model.count_params(), "precision": self.config.precision,
                 "first_step_seconds": self.first_step_seconds, "peak_memory_mib": _peak_memory_mib(),
                 "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,
                 "versions": self.environment()["versions"]}
@@ -239,6 +240,7 @@ class Run:
             f"{summary['pflop']:.3g} PFLOP; {summary['seconds_per_epoch']:.1f} s an epoch, "
             f"{summary['images_per_second']:,.0f} images/s\n"
             f"summary.json, metrics.jsonl and plots/ are in {self.workdir.path}")
+        return summary
 
     def environment(self):
         return {"versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},

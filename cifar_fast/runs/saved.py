@@ -24,12 +24,12 @@ def evaluate(config, which="best"):
     """
     # What computed the training may not be here, or not in another precision.
     convolutions = "auto" if config.convolutions == "winograd" else config.convolutions
-    runtime = devices.resolve(config.precision, config.xla, convolutions=convolutions)
-    model, data, epoch = _restored(config, which, runtime)
+    compute = devices.resolve(config.precision, config.xla, convolutions=convolutions)
+    model, data, epoch = _restored(config, which, compute)
     result = trainer.build_evaluator(config, [model], data)(tta=True)
     if not np.isfinite(result.loss):
         raise UserError(f"{config.workdir}: the test loss of the {which} checkpoint is not finite in "
-                        f"{runtime.precision}; evaluate with --precision=float32")
+                        f"{compute.precision}; evaluate with --precision=float32")
     return {"checkpoint": which, "epoch": epoch, "examples": len(data.test_images), "loss": result.loss,
             "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta, "tta_accuracy": result.tta_accuracy,
             "tta_top5": result.tta_top5, "weights_sha256": trainer.weights_sha256(model)}
@@ -79,7 +79,7 @@ class Classifier(tf.Module):
         return tf.nn.softmax(self.logits(images))
 
 
-def _restored(config, which, runtime):
+def _restored(config, which, compute):
     """The model of a checkpoint, with the weights that its run evaluated; the data; the epochs that it was trained."""
     folder = Workdir(config.workdir).checkpoints
     arrays, meta, damaged = (
@@ -89,7 +89,7 @@ def _restored(config, which, runtime):
     data = trainer.load_data(config)
     if meta.get("data") != data.digest():
         warn(f"other data than those of the run, or in another order: {data.origin}")
-    model = trainer.build_model(config, runtime, data)
+    model = trainer.build_model(config, compute, data)
     if "average-000" in arrays:  # then that is what the run evaluated, see averages.Averages
         average = tf.Variable(packed(model.variables), name="average")
         checkpoint.restore("average", [average], arrays)

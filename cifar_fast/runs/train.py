@@ -1,16 +1,15 @@
-"""A training run from its `Config` to its exit code, on one worker or several."""
+"""A training run from its `Config` to its outcome, on one worker or several."""
 import contextlib
 import dataclasses
 import io
 import signal
 import tempfile
 import time
-
-import tensorflow as tf
+from dataclasses import dataclass
 
 from cifar_fast.config import FREE
-from cifar_fast.errors import UserError, short
-from cifar_fast.machine import devices, workers
+from cifar_fast.errors import UserError
+from cifar_fast.machine import runtime
 from cifar_fast.runs.loop import Run
 from cifar_fast.runs.signals import Signals
 from cifar_fast.runs.workdir import Workdir
@@ -18,9 +17,17 @@ from cifar_fast.streams import say
 from cifar_fast.training import plan, trainer
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. code: 0, or 128 + the signal that stopped it after saving. summary: what `summary.json` holds,
+    plain numbers and texts; None of a stopped run."""
+
+    code: int
+    summary: dict | None
+
+
 def run(config):
-    """Trains `config` to its end, going on from what `config.workdir` holds. Returns the exit code: 0, or
-    128 + the signal that stopped the run after saving.
+    """Trains `config` to its end, going on from what `config.workdir` holds. Returns an `Outcome`.
 
     Each of several workers calls it. The first has the run directory and prints; what the others write goes to a
     scratch folder and vanishes.
@@ -28,49 +35,33 @@ def run(config):
     Raises:
       UserError: bad data, an unusable or foreign run directory, a loss that is not finite, a lost worker.
     """
-    started = time.perf_counter()
-    runtime = devices.for_run(config)  # first, since it says which devices TensorFlow starts
-    replicas = runtime.replicas
-    try:
-        if runtime.workers == 1:
-            return _run(config, runtime, started)
-        if replicas.worker == 0:
-            code = _run(config, runtime, started)
-            workers.outlive(replicas.cluster)
-            return code
+    began = time.perf_counter()
+    with runtime.start(config) as ours:  # first, since it says which devices TensorFlow starts
+        if ours.leads:
+            return _run(ours, began)
         with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
-            return _run(dataclasses.replace(config, workdir=scratch), runtime, started)
-    except tf.errors.ResourceExhaustedError as error:
-        raise UserError(f"--batch_size={config.batch_size}: the memory of {runtime.device} does not hold it "
-                        f"({short(error.message)}); take --input=stream, or a smaller batch in another "
-                        "--workdir") from error
-    except tf.errors.OpError as error:
-        if runtime.workers == 1:
-            raise
-        raise workers.lost(replicas.cluster, error) from error
+            return _run(dataclasses.replace(ours, config=dataclasses.replace(ours.config, workdir=scratch)), began)
 
 
-def _run(config, runtime, started):
+def _run(ours, began):
+    config, replicas = ours.config, ours.replicas
     data = trainer.load_data(config)
     plan.epochs(config, len(data.train_images))  # raises what does not fit the data, before there is a run directory
-    if runtime.replicas:
-        _check_shared(data, runtime.replicas)
-    config = devices.settled(config, runtime, runtime.replicas.count if runtime.replicas else 1)
+    if replicas:
+        _check_shared(data, replicas)
     with Workdir(config.workdir) as workdir:
         workdir.open_config(config.flag_lines(), FREE)
-        say(f"data          {data.origin}\n{runtime.banner()}")
+        say(f"data          {data.origin}\n{ours.banner()}")
         with Signals() as signals:
-            current = Run(config, runtime, data, workdir, started)
-            trained = current.fit(signals)
-            if trained:
-                current.finish()
-            if runtime.replicas:
-                runtime.replicas.total(0)  # all wait here for the last
-            if not trained:
+            current = Run(ours, data, workdir, began)
+            summary = current.finish() if current.fit(signals) else None
+            if replicas:
+                replicas.total(0)  # all wait here for the last
+            if summary is None:
                 say(f"stopped by {signal.Signals(current.stopped_by).name} in epoch {current.epoch + 1}, saved; "
                     f"the same command goes on from there (--workdir={config.workdir})")
-                return 128 + current.stopped_by
-    return 0
+                return Outcome(128 + current.stopped_by, None)
+    return Outcome(0, summary)
 
 
 def _check_shared(data, replicas):

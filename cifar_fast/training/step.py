@@ -29,7 +29,7 @@ class Engine:
     """A network in training.
 
     Args:
-      config: a `Config`. runtime: a `devices.Runtime`.
+      config: a `Config`. compute: a `devices.Compute`.
       model: a built `ResNet`. optimizer: a Keras optimizer.
       prepare: a `batch.Preparation`.
       examples: N, the number of training images.
@@ -39,17 +39,17 @@ class Engine:
       replica, replicas: this engine's number among so many that share each batch (`parallel.ParallelEngine`).
     """
 
-    def __init__(self, config, runtime, model, optimizer, prepare, examples, data=None, average=None, replica=0,
+    def __init__(self, config, compute, model, optimizer, prepare, examples, data=None, average=None, replica=0,
                  replicas=1):
         self.model, self.prepare, self.average = model, prepare, average
-        self.device, self.replica, self.replicas = runtime.device, replica, replicas
+        self.device, self.replica, self.replicas = compute.device, replica, replicas
         self.l2, self.smoothed = config.l2, config.label_smoothing > 0
         self.share = 1 / replicas
         self.rate, self.optimizer_inputs = optimizer.learning_rate, getattr(optimizer, "inputs", [])
-        self.scaled = runtime.precision == "float16"
+        self.scaled = compute.precision == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if self.scaled else optimizer
         self.optimizer.build(model.trainable_variables)
-        with tf.device(runtime.device):
+        with tf.device(compute.device):
             # Each replica drops by draws of its own. int64: TensorFlow keeps int32 variables off the GPU.
             self.seed = tf.Variable((config.seed + replica * GOLDEN) % 2**31, trainable=False, dtype=tf.int64)
             self.smoothing = tf.Variable(config.label_smoothing, trainable=False)
@@ -59,8 +59,8 @@ class Engine:
             self.losses, self.sample_weights = (
                 (tf.Variable(tf.fill([examples], 1e30)), tf.Variable(tf.ones([examples]))) if config.prune else
                 (None, None))
-        self.compiled = runtime.xla
-        self.update = tf.function(self._update, jit_compile=True, autograph=False) if runtime.xla else self._update
+        self.compiled = compute.xla
+        self.update = tf.function(self._update, jit_compile=True, autograph=False) if compute.xla else self._update
 
     def variables(self):
         """All that a checkpoint must hold: lists by name, in the order of creation."""

@@ -33,13 +33,14 @@ class Trainer:
     """Trains and evaluates; where it stands is the caller's to keep.
 
     Args:
-      config: a `Config`. runtime: a `devices.Runtime`. data: a `sources.Dataset`.
+      config: a `Config`. compute: a `devices.Compute`. data: a `sources.Dataset`. replicas: the `replicas.Replicas` if
+        several train.
     Attributes:
       plan: the run's epochs, a list of `plan.Epoch`.
     """
 
-    def __init__(self, config, runtime, data):
-        self.config, self.data, self.runtime = config, data, runtime
+    def __init__(self, config, compute, data, replicas=None):
+        self.config, self.compute, self.data, self.replicas = config, compute, data, replicas
         examples = len(data.train_images)
         self.plan = plan.epochs(config, examples)
         self.steps = sum(e.steps for e in self.plan)
@@ -47,16 +48,15 @@ class Trainer:
         self.kernel = whitening.fitted(data.train_images, self.statistics) if config.whitening else None
         self.resident = pipeline.is_resident(config.input, data.train_images)
         held = (data.train_images, data.train_labels) if self.resident else None
-        self.replicas = replicas = runtime.replicas
         if replicas is None:
-            self.engines = [self._build_engine(held, runtime.device)]
+            self.engines = [self._build_engine(held, compute.device)]
             self.engine = self.engines[0]
         else:
             self.engines = [
                 self._build_engine(held, device, replicas.first + i, replicas.count)
                 for i, device in enumerate(replicas.devices)]
             self.engine = ParallelEngine(replicas, self.engines, config.batch_size,
-                                         runtime.reduced_in(config.reduce_in))
+                                         compute.reduced_in(config.reduce_in))
         self.model = self.engines[0].model
         self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
 
@@ -69,9 +69,9 @@ class Trainer:
 
     def _build_engine(self, held, device, replica=0, replicas=1):
         """held: the training set, to be kept on the device, or None."""
-        config, data, runtime = self.config, self.data, dataclasses.replace(self.runtime, device=device)
-        with tf.device(runtime.device):
-            model = build_model(config, runtime, data)
+        config, data, compute = self.config, self.data, dataclasses.replace(self.compute, device=device)
+        with tf.device(device):
+            model = build_model(config, compute, data, config.sync_batch_norm and self.replicas is not None)
             if config.whitening:
                 model.whitening.kernel.assign(self.kernel)
             average = None
@@ -79,7 +79,7 @@ class Trainer:
                 average = Averages(model.variables, config.average, config.average_every, config.average_decay,
                                    self.steps)
             return Engine(
-                config, runtime, model, optimizers.build(config), Preparation(config, self.statistics),
+                config, compute, model, optimizers.build(config), Preparation(config, self.statistics),
                 len(data.train_images), held, average, replica, replicas)
 
     def batches(self, epoch, start=0):
@@ -137,14 +137,15 @@ def load_data(config):
     return data
 
 
-def build_model(config, runtime, data):
-    """The network of a `Config`, for the classes and image shape of `data`."""
+def build_model(config, compute, data, sync_norm=False):
+    """The network of a `Config`, for the classes and image shape of `data`. sync_norm: whether batch statistics are
+    those of all replicas."""
     return resnet.build(len(data.class_names), data.train_images.shape[1:], units=config.units,
                         filters=config.filters, activation=config.activation, dropout=config.dropout,
                         stochastic_depth=config.stochastic_depth, whitening=config.whitening,
                         blur=config.blur, final_activation=config.final_activation, norm_momentum=config.norm_momentum,
-                        sync_norm=config.sync_batch_norm and runtime.replicas is not None, seed=config.seed,
-                        precision=runtime.precision, by_winograd=runtime.by_winograd)
+                        sync_norm=sync_norm, seed=config.seed,
+                        precision=compute.precision, by_winograd=compute.by_winograd)
 
 
 def build_evaluator(config, models, data, replicas=None):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from cifar_fast import processor
 from cifar_fast.errors import UserError
-from cifar_fast.machine import devices
+from cifar_fast.machine import devices, runtime
 from cifar_fast.network import layers, winograd
 from cifar_fast.training import trainer
 from tests.support import tiny
@@ -136,9 +136,9 @@ def compiled(monkeypatch):
 def test_auto_takes_it_where_there_is_avx2_and_no_more(instructions, limit, ours, compiled, monkeypatch):
     monkeypatch.setattr(processor, "flags", lambda: instructions)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    runtime = devices.resolve("float32", "off")
-    assert runtime.by_winograd == ours
-    assert runtime.reasons["convolutions"].startswith("3×3 by our code in C" if ours else "by TensorFlow")
+    compute = devices.resolve("float32", "off")
+    assert compute.by_winograd == ours
+    assert compute.reasons["convolutions"].startswith("3×3 by our code in C" if ours else "by TensorFlow")
 
 
 def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
@@ -150,9 +150,9 @@ def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
         with pytest.raises(UserError, match=f"--convolutions=winograd: {complaint}"):
             devices.resolve(*arguments, convolutions="winograd")
         assert not devices.resolve(*arguments).by_winograd
-    assert devices.decide(tiny.config(filters=4, convolutions="winograd"))[1].by_winograd
+    assert runtime.decide(tiny.config(filters=4, convolutions="winograd")).compute.by_winograd
     with pytest.raises(UserError, match="with --filters=6 no convolution has a multiple of 16"):
-        devices.decide(tiny.config(filters=6, convolutions="winograd"))
+        runtime.decide(tiny.config(filters=6, convolutions="winograd"))
     monkeypatch.setattr(winograd, "LIBRARY", None)
     with pytest.raises(UserError, match="--convolutions=winograd: it was not compiled"):
         devices.resolve("float32", "off", convolutions="winograd")
@@ -161,6 +161,6 @@ def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_a_run_s_network_has_what_was_decided(ours):
-    runtime = dataclasses.replace(devices.resolve("float32", "off"), by_winograd=ours)
-    model = trainer.build_model(tiny.config(filters=16), runtime, tiny.data())
+    compute = dataclasses.replace(devices.resolve("float32", "off"), by_winograd=ours)
+    model = trainer.build_model(tiny.config(filters=16), compute, tiny.data())
     assert [unit["conv2"].by_winograd for unit in model.units] == [ours] * 3

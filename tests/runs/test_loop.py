@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cifar_fast.machine import devices
+from cifar_fast.machine import runtime
 from cifar_fast.runs import checkpoint, report
 from cifar_fast.runs.loop import Run
 from cifar_fast.runs.workdir import Workdir
@@ -17,10 +17,10 @@ from tests.support import tiny
 
 def make_run(workdir, on=0, **changes):
     """on: how many replicas, each on a CPU of its own; 0 is the plain engine."""
-    runtime = devices.resolve("float32", "off", ["/CPU:0"])
+    decided = runtime.decide(tiny.config(**changes))
     if on:
-        runtime = dataclasses.replace(runtime, replicas=replicas.mirrored([f"/CPU:{i}" for i in range(on)]))
-    return Run(tiny.config(**changes), runtime, tiny.data(), workdir, time.perf_counter())
+        decided = dataclasses.replace(decided, replicas=replicas.mirrored([f"/CPU:{i}" for i in range(on)]))
+    return Run(decided, tiny.data(), workdir, time.perf_counter())
 
 
 @pytest.fixture

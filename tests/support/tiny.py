@@ -34,9 +34,9 @@ def make_trainer(on=0, by_winograd=False, **changes):
     """on: how many replicas, each on a CPU of its own; 0 is the plain engine. by_winograd: with `winograd`."""
     chosen = config(**changes)
     team = replicas.mirrored([f"/CPU:{i}" for i in range(on)]) if on else None
-    runtime = devices.resolve(chosen.precision, chosen.xla, team and team.devices)
-    return trainer.Trainer(chosen, dataclasses.replace(runtime, replicas=team, by_winograd=by_winograd),
-                           data(chosen.train_examples, chosen.test_examples))
+    compute = devices.resolve(chosen.precision, chosen.xla, team and team.devices)
+    return trainer.Trainer(chosen, dataclasses.replace(compute, by_winograd=by_winograd),
+                           data(chosen.train_examples, chosen.test_examples), team)
 
 
 def losses(ours, steps):
