@@ -121,7 +121,7 @@ def evaluation(ours):
 
     @tf.function(jit_compile=True, autograph=False)
     def program():
-        losses, _, *ranks = (t[:evaluator.examples] for t in evaluator.run(tta))
+        losses, _, _, *ranks = (t[:evaluator.examples] for t in evaluator.run(tta))
         loss = tf.reduce_mean(losses) + objective.l2_penalty(ours.model.kernels(), evaluator.l2)
         return tf.stack([loss, *(tf.reduce_mean(tf.cast(r < k, tf.float32)) for r in ranks for k in (1, 5))])
 

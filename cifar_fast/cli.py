@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir; prints a line of JSON",
     "export": "write the best (or --which=last) checkpoint of --workdir there as a SavedModel: pixels to probabilities",
     "devices": "say which hardware, precision, XLA and threads would be used, and why",
+    "describe": "print the network as a table, the steps and arithmetic of the run, and the hours it would take here",
     "augment": "draw a sheet of training images before and after augmentation into --out",
     "launch": "train in several processes of this machine: cifar_fast launch --workers=2 -- train --flag=value ...",
     "recipes": "list the recipes that --recipe=NAME takes",
@@ -41,6 +42,7 @@ OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's
           "data_dir": ("folder or archive with the data, where they are now", "the run's")}
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
         "export": ("flagfile", "workdir", "data_dir", "which"), "augment": (*FLAGFILES, *FIELDS, "out"),
+        "describe": (*FLAGFILES, *FIELDS),
         "launch": ("workers",), "recipes": (),
         "devices": (*FLAGFILES, "precision", "xla", "convolutions", "filters", "strategy", "num_devices",
                     "logical_cpus", "batch_size", "sync_batch_norm", "reduce_in", "mixup", "cutmix")}
@@ -53,8 +55,8 @@ def main(argv):
         command, values = parse(own)
         if command == "launch":
             return _launch(values, inner)
-        run = {"train": _train, "evaluate": _evaluate, "export": _export, "devices": _devices, "augment": _augment,
-               "recipes": _recipes}
+        run = {"train": _train, "evaluate": _evaluate, "export": _export, "devices": _devices, "describe": _describe,
+               "augment": _augment, "recipes": _recipes}
         return run[command](values) or 0
     except UserError as error:
         warn(f"cifar_fast: {error}")
@@ -205,6 +207,14 @@ def _devices(values):
     _start_tensorflow()
     from cifar_fast.machine import runtime
     say(runtime.decide(config).banner())
+
+
+def _describe(values):
+    config = config_of(values)
+    _start_tensorflow()
+    from cifar_fast.runs import describe
+    for line in describe.lines(config):
+        say(line)
 
 
 def _augment(values):

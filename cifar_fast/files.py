@@ -1,6 +1,8 @@
 """Writing files so that a reader sees the old content or the new, never half of it, whatever stops it."""
 import contextlib
+import csv
 import errno
+import io
 import json
 import os
 import secrets
@@ -60,6 +62,13 @@ def read_plain(path):
 def write_json(path, value):
     """Writes a value as indented JSON, atomically. Raises UserError as `write_atomic` does."""
     write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def csv_lines(rows):
+    """Rows of plain values as the bytes of CSV lines, in UTF-8; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def remove_leftovers(folder):

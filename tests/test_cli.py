@@ -16,6 +16,9 @@ from cifar_fast.errors import UserError
 from cifar_fast.runs.workdir import Workdir
 from tests.support.command import Command
 
+SMALL = ["--dataset=synthetic", "--train_examples=16", "--test_examples=4", "--batch_size=8", "--units=3",
+         "--filters=1", "--epochs=1"]
+
 
 def config(*arguments):
     return cli.config_for(arguments)
@@ -152,6 +155,13 @@ def test_bad_data_and_folders_get_one_line(kind, tmp_path, capfd):
 def test_devices_says_what_would_be_used(capsys):
     assert cli.main(["cifar_fast", "devices", "--precision=float32"]) == 0
     assert "float32 (asked for)" in capsys.readouterr().out
+
+
+def test_describe_prints_the_network_and_the_plan(monkeypatch, capsys):
+    monkeypatch.setattr("cifar_fast.runs.describe.SECONDS", 0.0)
+    assert cli.main(["cifar_fast", "describe", *SMALL]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("parameters", "GFLOP", "PFLOP", "images/s", "predicted"))
 
 
 def test_launch_starts_as_many_as_asked_for(monkeypatch, capsys):

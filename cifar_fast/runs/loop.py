@@ -16,7 +16,8 @@ from cifar_fast.errors import UserError
 from cifar_fast.runs import checkpoint, preview, report
 from cifar_fast.runs.clock import Clock
 from cifar_fast.runs.progress import Progress
-from cifar_fast.runs.summary import summarize
+from cifar_fast.runs.reports import classes, mistakes
+from cifar_fast.runs.reports.summary import summarize
 from cifar_fast.streams import say, warn
 from cifar_fast.training import trainer
 
@@ -228,18 +229,23 @@ class Run:
         done = {"parameters": self.trainer.model.count_params(), "precision": self.config.precision,
                 "first_step_seconds": self.first_step_seconds, "peak_memory_mib": _peak_memory_mib(),
                 "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,
-                "versions": self.environment()["versions"]}
+                "class_names": list(self.data.class_names), "versions": self.environment()["versions"]}
         summary = summarize(self.config, self.metrics, result, evaluation_seconds) | done
         matrix = tf.math.confusion_matrix(self.data.test_labels, result.predictions, len(self.data.class_names))
+        rows = classes.table(self.data.test_labels, result, self.data.class_names)
         self.workdir.write_summary(summary)
+        classes.write(rows, self.workdir.classes)
         _draw(report.curves, self.metrics, self.workdir.plots / "curves.png")
         _draw(report.confusion, matrix.numpy(), self.data.class_names, self.workdir.plots / "confusion.png")
+        _draw(classes.draw, rows, self.workdir.plots / "classes.png")
+        _draw(mistakes.draw, self.data.test_images, self.data.test_labels, result, self.data.class_names,
+              self.workdir.plots / "mistakes.png")
         tta = f" ({summary['tta']} TTA: {result.tta_accuracy:.2%}, {result.tta_top5:.2%})" if summary["tta"] else ""
         say(f"\n{report.format_table(self.metrics)}\n\n{summary['evaluated_on']} accuracy {result.accuracy:.2%}, "
             f"top-5 {result.top5:.2%}{tta}; training time {summary['clock_seconds']:,.0f} s, "
             f"{summary['pflop']:.3g} PFLOP; {summary['seconds_per_epoch']:.1f} s an epoch, "
             f"{summary['images_per_second']:,.0f} images/s\n"
-            f"summary.json, metrics.jsonl and plots/ are in {self.workdir.path}")
+            f"summary.json, metrics.csv, per_class.csv and plots/ are in {self.workdir.path}")
         return summary
 
     def environment(self):

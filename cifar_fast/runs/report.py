@@ -35,7 +35,7 @@ def curves(metrics, path):
     Raises:
       UserError: `path` can't be written. DrawingError.
     """
-    with _picture(path, 11, 7.6) as figure:
+    with drawing(path, 11, 7.6) as figure:
         from matplotlib.ticker import PercentFormatter
         figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)  # inches
         loss, accuracy, rate, seconds = figure.subplots(2, 2, gridspec_kw={"height_ratios": [3, 2]}).flat
@@ -74,7 +74,7 @@ def augmentation_sheet(before, after, path):
     margin, head, between = 14, 34, 3 * gap * scale
     wide = 2 * margin + left.shape[1] + between + right.shape[1]
     high = head + left.shape[0] + margin
-    with _picture(path, wide / DOTS_AN_INCH, high / DOTS_AN_INCH, layout=None) as figure:
+    with drawing(path, wide / DOTS_AN_INCH, high / DOTS_AN_INCH, layout=None) as figure:
         for x, picture, title in ((margin, left, "original"), (margin + left.shape[1] + between, right, "augmented")):
             figure.figimage(picture, x, margin, origin="upper")
             figure.text(x / wide, 1 - 0.62 * head / high, title, fontsize=10, color=NEUTRAL, va="center")
@@ -94,7 +94,7 @@ def confusion(matrix, class_names, path):
     few = classes <= CELLS_WITH_TEXT
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     names = [name.replace("_", " ") for name in class_names]
-    with _picture(path, *(8.6, 7.6) if few else (15.5, 14.5)) as figure:
+    with drawing(path, *(8.6, 7.6) if few else (15.5, 14.5)) as figure:
         axis = figure.subplots()
         # The root lifts the few mistakes of a good network out of the white.
         image = axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
@@ -193,8 +193,9 @@ def _sheet(images, gap):
 
 
 @contextlib.contextmanager
-def _picture(path, width, height, layout="constrained"):
-    """A figure to draw on, in inches, written as a PNG at the end: no window, nothing shared with a caller's plots."""
+def drawing(path, width, height, layout="constrained"):
+    """A figure to draw on, in inches, written as a PNG at the end: no window, nothing shared with a caller's plots.
+    Raises as the pictures do."""
     try:
         with _matplotlib(Path(path).parent):
             from matplotlib.figure import Figure

@@ -13,6 +13,9 @@ from cifar_fast.config import Config
 from cifar_fast.errors import UserError, short
 from cifar_fast.streams import say
 
+# Of `metrics.csv`, in order; an epoch's record has some or all of them.
+COLUMNS = ("epoch", "step", "image_size", "learning_rate", "loss", "accuracy", "top5", "test_loss", "test_accuracy",
+           "test_top5", "seconds", "compile_seconds", "test_seconds", "images_per_second", "pflop")
 CHECKSUM = b"# sha256 of the lines above: "
 
 
@@ -29,7 +32,8 @@ class Workdir:
     def __init__(self, path):
         self.path = Path(path)
         self.checkpoints, self.plots = self.path / "checkpoints", self.path / "plots"
-        self.config, self.metrics = self.path / "config.flags", self.path / "metrics.jsonl"
+        self.config, self.classes = self.path / "config.flags", self.path / "per_class.csv"
+        self.metrics, self.metrics_table = self.path / "metrics.jsonl", self.path / "metrics.csv"
         self.environment, self.summary = self.path / "environment.json", self.path / "summary.json"
 
     def read_config(self):
@@ -101,12 +105,14 @@ class Workdir:
             say(f"no checkpoint in {self.checkpoints}: starting from the first step")
 
     def append_metrics(self, line):
-        """Adds an epoch's record (a dict with an int `epoch`), on disk on return. Raises UserError."""
-        files.append(self.metrics, (json.dumps(line) + "\n").encode())
+        """Adds an epoch's record (a dict with some keys of `COLUMNS`), on disk on return. Raises UserError."""
+        files.append(self.metrics, _json_lines([line]))
+        files.append(self.metrics_table, _csv_lines([line]))
 
     def write_metrics(self, lines):
-        """Writes `metrics.jsonl` whole. Raises UserError."""
-        files.write_atomic(self.metrics, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        """Writes `metrics.jsonl` and `metrics.csv` whole. Raises UserError."""
+        files.write_atomic(self.metrics, _json_lines(lines))
+        files.write_atomic(self.metrics_table, files.csv_lines([COLUMNS]) + _csv_lines(lines))
 
     def write_environment(self, value):
         files.write_json(self.environment, value)
@@ -146,6 +152,16 @@ def _holder(data):
         return "process {} on {} (since {})".format(*(short(str(lock[key])) for key in ("pid", "host", "started")))
     except (ValueError, KeyError, TypeError):  # only just taken, or someone else wrote there
         return "another process"
+
+
+def _json_lines(records):
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+def _csv_lines(records):
+    if unknown := {key for record in records for key in record} - set(COLUMNS):
+        raise ValueError(f"no column for {', '.join(sorted(unknown))}")
+    return files.csv_lines([record.get(name) for name in COLUMNS] for record in records)
 
 
 def _digest(body):

@@ -12,8 +12,10 @@ VIEWS = {"none": [], "mirror": [0.5, 0.5], "translate": [0.25, 0.25, 0.125, 0.12
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss (mean cross-entropy plus L2), accuracy and top5 (shares of all examples), predictions int32 [N].
+    """loss (mean cross-entropy plus L2), accuracy and top5 (shares of all examples).
 
+    predictions: int32 [N], the classes with the highest logits; confidences: float32 [N], their probabilities by
+    softmax; ranks: int32 [N], how many classes score higher than the true one.
     tta_accuracy, tta_top5: the shares from logits averaged over views of each image; None where they weren't taken.
     """
 
@@ -21,6 +23,8 @@ class Evaluation:
     accuracy: float
     top5: float
     predictions: np.ndarray
+    confidences: np.ndarray
+    ranks: np.ndarray
     tta_accuracy: float | None = None
     tta_top5: float | None = None
 
@@ -56,24 +60,25 @@ class Evaluator:
         """An `Evaluation`. tta: take the further views too, which costs a forward pass each."""
         return self.evaluation(*(t.numpy()[:self.examples] for t in self.run(tta and bool(self.view_weights))))
 
-    def evaluation(self, losses, predictions, ranks, tta_ranks=None):
+    def evaluation(self, losses, predictions, confidences, ranks, tta_ranks=None):
         """What `run` gave for each example, without the padding → an `Evaluation`."""
         penalty = float(objective.l2_penalty([k.value for k in self.model.kernels()], self.l2))
         accuracy, top5 = _hit_rates(ranks)
         tta_accuracy, tta_top5 = (None, None) if tta_ranks is None else _hit_rates(tta_ranks)
         return Evaluation(float(losses.mean(dtype=np.float64)) + penalty, accuracy, top5, predictions.astype(np.int32),
-                          tta_accuracy, tta_top5)
+                          confidences, ranks.astype(np.int32), tta_accuracy, tta_top5)
 
     @tf.function(autograph=False)
     def run(self, tta):
-        """Of all examples and the padding: losses, predictions, ranks, and with tta the averaged logits' ranks."""
+        """Of all examples and the padding: losses, predictions, confidences, ranks, and with tta the averaged logits'
+        ranks."""
         steps = self.images.shape[0] // self.batch_size
 
         def advance(i, arrays):
             results = self._batch(i * self.batch_size, tta)
             return i + 1, [a.write(i, r) for a, r in zip(arrays, results, strict=True)]
 
-        kinds = [tf.float32, tf.int32, tf.int32] + ([tf.int32] if tta else [])
+        kinds = [tf.float32, tf.int32, tf.float32, tf.int32] + ([tf.int32] if tta else [])
         arrays = [tf.TensorArray(kind, steps) for kind in kinds]
         return [a.concat() for a in tf.while_loop(lambda i, _: i < steps, advance, [0, arrays])[1]]
 
@@ -84,7 +89,7 @@ class Evaluator:
         standardized = self.statistics(images)
         logits = self.model(standardized)
         results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32),
-                   objective.ranks(logits, labels)]
+                   tf.reduce_max(tf.nn.softmax(logits), 1), objective.ranks(logits, labels)]
         if tta:
             results.append(objective.ranks(self._averaged(standardized, logits), labels))
         return results

@@ -9,9 +9,9 @@ import pytest
 from cifar_fast.machine import runtime
 from cifar_fast.runs import checkpoint, report
 from cifar_fast.runs.loop import Run
+from cifar_fast.runs.reports import classes, mistakes
 from cifar_fast.runs.workdir import Workdir
 from cifar_fast.training import replicas
-from cifar_fast.training.evaluate import Evaluation
 from tests.support import tiny
 
 
@@ -54,7 +54,7 @@ def test_epochs_end_with_their_figures_and_the_best_is_kept(workdir, monkeypatch
 
     class Stub:
         def __call__(self, tta=False):
-            return Evaluation(1.0, scores.pop(0), 0.9, np.zeros(len(labels), np.int32))
+            return tiny.evaluation(np.zeros(len(labels)), accuracy=scores.pop(0))
 
         def build(self, tta):
             pass
@@ -66,7 +66,8 @@ def test_epochs_end_with_their_figures_and_the_best_is_kept(workdir, monkeypatch
     assert ["test_loss" in line for line in ours.metrics] == [False, False, True, True]
     assert ours.metrics[0]["learning_rate"] == ours.trainer.rates(0)[-1]
     assert checkpoint.load_best(workdir.checkpoints)[1]["accuracy"] == 0.6
-    monkeypatch.setattr(report, "curves", lambda *_: None)
+    for module, picture in ((report, "curves"), (classes, "draw"), (mistakes, "draw")):
+        monkeypatch.setattr(module, picture, lambda *_: None)
     monkeypatch.setattr(report, "confusion", lambda matrix, *_: found.append(matrix))
     ours.finish()
     np.testing.assert_array_equal(found[0][:, 0], np.bincount(labels, minlength=10))  # rows are the true classes

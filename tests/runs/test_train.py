@@ -1,4 +1,5 @@
 """Whole runs of a tiny network: the run directory, stopping, killing, going on."""
+import csv
 import dataclasses
 import json
 import os
@@ -22,6 +23,11 @@ def command(workdir, *more):
     return "train", *FLAGS, f"--workdir={workdir}", *more
 
 
+def epochs(table):
+    with open(table, newline="") as file:
+        return [row["epoch"] for row in csv.DictReader(file)]
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("whole")
@@ -36,8 +42,9 @@ def few_images(monkeypatch):
 
 
 def test_the_run_directory_is_complete(uninterrupted):
-    for name in ("config.flags", "environment.json", "metrics.jsonl", "summary.json", "checkpoints/best.ckpt",
-                 "plots/curves.png", "plots/augmentation.png", "plots/confusion.png"):
+    for name in ("config.flags", "environment.json", "metrics.jsonl", "metrics.csv", "per_class.csv", "summary.json",
+                 "checkpoints/best.ckpt", "plots/curves.png", "plots/augmentation.png", "plots/confusion.png",
+                 "plots/classes.png", "plots/mistakes.png"):
         assert (uninterrupted / name).stat().st_size > 0, name
     summary = json.loads((uninterrupted / "summary.json").read_text())
     assert {"test_accuracy", "test_top5", "test_loss", "parameters", "epochs", "seconds_per_epoch",
@@ -45,6 +52,11 @@ def test_the_run_directory_is_complete(uninterrupted):
     environment = json.loads((uninterrupted / "environment.json").read_text())
     assert environment["variables"]["XLA_FLAGS"] == os.environ["XLA_FLAGS"]
     assert [line["epoch"] for line in result(uninterrupted)[1]] == [1, 2]
+    with open(uninterrupted / "per_class.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == summary["class_names"] and sum(int(r["examples"]) for r in rows) == 60
+    right = sum(int(row["examples"]) * float(row["recall"] or 0) for row in rows)
+    assert right / 60 == pytest.approx(summary["test_accuracy"])
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
@@ -60,6 +72,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
     assert not (workdir / "summary.json").exists(), "the kills came too late to mean anything"
     run(*command(workdir, "--checkpoint_every=0"))
     assert result(workdir) == result(uninterrupted)
+    assert epochs(workdir / "metrics.csv") == epochs(uninterrupted / "metrics.csv") == ["1", "2"]
     assert not list(workdir.rglob(".tmp-*"))
 
 
@@ -97,7 +110,7 @@ def test_pictures_that_cannot_be_drawn_cost_nothing_else(tmp_path, monkeypatch, 
     assert train.run(tiny.config(workdir=str(tmp_path), epochs=1)).code == 0
     assert (tmp_path / "summary.json").exists() and not list((tmp_path / "plots").iterdir())
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(tmp_path.name)[0][:21] for line in lines] == ["left out: can't draw "] * 3
+    assert [line.partition(tmp_path.name)[0][:21] for line in lines] == ["left out: can't draw "] * 5
 
 
 def test_workers_with_other_data_are_refused():
@@ -235,9 +248,13 @@ def test_damaged_metrics_are_rewritten_from_the_checkpoint(tmp_path, few_images)
     whole = metrics.read_bytes()
     assert [json.loads(line)["step"] for line in whole.splitlines()] == [1, 2]
     assert all(json.loads(line)["seconds"] > 0 for line in whole.splitlines())
-    metrics.write_bytes(whole[:-9])
+    table = tmp_path / "metrics.csv"
+    rows = table.read_bytes()
+    for path in (metrics, table):
+        path.write_bytes(path.read_bytes()[:-9])
     train.run(config)
-    assert metrics.read_bytes() == whole
-    metrics.unlink()
+    assert (metrics.read_bytes(), table.read_bytes()) == (whole, rows)
+    for path in (metrics, table):
+        path.unlink()
     train.run(config)
-    assert metrics.read_bytes() == whole
+    assert (metrics.read_bytes(), table.read_bytes()) == (whole, rows)

@@ -1,3 +1,4 @@
+import csv
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import pytest
 
 from cifar_fast import files
 from cifar_fast.errors import UserError
-from cifar_fast.runs.workdir import CHECKSUM, Workdir
+from cifar_fast.runs.workdir import CHECKSUM, COLUMNS, Workdir
 
 LINES = ["--dataset=cifar10", "--seed=1", "--workdir=a=b"]
 HOLD = """
@@ -140,6 +141,17 @@ def test_metrics_are_a_line_an_epoch_and_can_be_rewritten(workdir):
     assert [json.loads(line) for line in workdir.metrics.read_text().splitlines()] == lines
     workdir.write_metrics(lines[:1])
     assert [json.loads(line) for line in workdir.metrics.read_text().splitlines()] == lines[:1]
+
+
+def test_the_table_of_metrics_is_the_lines_with_a_column_each(workdir):
+    workdir.write_metrics([{"epoch": 1, "loss": 0.1, "test_accuracy": 1 / 3}])
+    workdir.append_metrics({"epoch": 2, "loss": 1e-9})
+    rows = list(csv.DictReader(workdir.metrics_table.open(newline="")))
+    assert [list(row) for row in rows] == [list(COLUMNS)] * 2
+    assert [{k: float(v) for k, v in row.items() if v} for row in rows] == [
+        {"epoch": 1, "loss": 0.1, "test_accuracy": 1 / 3}, {"epoch": 2, "loss": 1e-9}]
+    with pytest.raises(ValueError, match="no column for speed"):
+        workdir.append_metrics({"epoch": 3, "speed": 1})
 
 
 def test_summary_and_environment(workdir):

@@ -7,6 +7,7 @@ from cifar_fast.config import Config
 from cifar_fast.data import sources, synthetic
 from cifar_fast.machine import devices
 from cifar_fast.training import replicas, trainer
+from cifar_fast.training.evaluate import Evaluation
 
 # The original's augmentation, for tests that are about it: it takes a third of the time until a first step.
 ORIGINAL = dict(rotation_range=30.0, width_shift_range=0.1, height_shift_range=0.1, horizontal_flip=True,
@@ -23,10 +24,18 @@ def data(train=80, test=40, seed=0):
     return sources.Dataset(*synthetic.make(seed, 10, train, test), synthetic.SHAPES, "drawn")
 
 
+def evaluation(predictions, confidences=None, ranks=None, accuracy=0.6):
+    """An `Evaluation` made by hand."""
+    predictions = np.asarray(predictions, np.int32)
+    given = (np.zeros(len(predictions)) if values is None else np.asarray(values) for values in (confidences, ranks))
+    return Evaluation(1.0, accuracy, 0.9, predictions, *given)
+
+
 def few_images(patch):
     """For whole runs in this process, by a `MonkeyPatch`: they load `data`, and draw no pictures."""
     patch.setattr(trainer, "load_data", lambda config: data())
-    for picture in ("preview.draw_augmentation", "report.curves", "report.confusion"):
+    for picture in ("preview.draw_augmentation", "report.curves", "report.confusion", "reports.classes.draw",
+                    "reports.mistakes.draw"):
         patch.setattr(f"cifar_fast.runs.{picture}", lambda *_: None)
 
 

@@ -2,15 +2,15 @@
 import pytest
 
 from cifar_fast.config import Config
-from cifar_fast.runs.summary import summarize
-from cifar_fast.training.evaluate import Evaluation
+from cifar_fast.runs.reports.summary import summarize
+from tests.support import tiny
 
 METRICS = [
     {"epoch": 1, "seconds": 10.0, "compile_seconds": 4.0, "images_per_second": 100.0, "pflop": 0.1,
      "test_accuracy": 0.4, "test_seconds": 2.0},
     {"epoch": 2, "seconds": 20.0, "compile_seconds": 0.0, "images_per_second": 50.0, "pflop": 0.2,
      "test_accuracy": 0.6, "test_seconds": 3.0}]
-RESULT = Evaluation(1.0, 0.6, 0.9, None, None, None)
+RESULT = tiny.evaluation([0])
 
 
 def test_the_clock_counts_training_and_the_last_evaluation_alone():
@@ -28,4 +28,4 @@ def test_seconds_to_the_target(target, seconds):
 
 def test_seconds_per_epoch_is_the_median():
     lines = [{"seconds": s, "compile_seconds": 0, "images_per_second": 1, "pflop": 1} for s in (10.0, 20.0, 60.0)]
-    assert summarize(Config(), lines, Evaluation(1.0, 0.6, 0.9, None), 5.0)["seconds_per_epoch"] == 20
+    assert summarize(Config(), lines, RESULT, 5.0)["seconds_per_epoch"] == 20
