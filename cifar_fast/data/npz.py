@@ -5,11 +5,11 @@ numpy.load is not used: it believes what a file declares, and may allocate that 
 import io
 import math
 import warnings
-import zipfile
 
 import numpy as np
 
-from cifar_fast.data.packing import ALL_BYTES, CHUNK
+from cifar_fast.data import packing
+from cifar_fast.data.packing import ALL_BYTES
 from cifar_fast.errors import UserError, short
 
 
@@ -19,25 +19,30 @@ def read(path):
     Returns:
       train images, train labels, test images, test labels: arrays of any numbers and shapes.
     Raises:
-      UserError: naming the file, and what in it is missing, damaged or not what it should be.
+      UserError: naming the file, and what in it is missing, damaged or not what it should be. OSError: it can't be
+        read.
     """
     try:
-        with _Cautious(path) as file, zipfile.ZipFile(file) as archive:
+        with packing.opened_zip(path) as archive:
             return _npys(path, archive)
     except UserError:
         raise
     except Exception as error:  # of a damaged file NumPy's and zipfile's parsers may raise what they like
+        if packing.is_of_system(error):
+            raise
         raise UserError(f"{path}: not a whole .npz ({short(str(error))}); write it with numpy.savez(path, x_train=…, "
                         "y_train=…, x_test=…, y_test=…)") from None
 
 
-class _Cautious(io.FileIO):
-    """A file that is never read far ahead: zipfile would take a table of contents of any length."""
-
-    def read(self, size=-1):
-        if size > 4 * CHUNK:
-            raise ValueError("its table of contents is too long")
-        return super().read(4 * CHUNK if size < 0 else size)
+def is_one(path):
+    """Whether a .zip holds arrays. Raises OSError: it can't be read."""
+    try:
+        with packing.opened_zip(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except Exception as error:
+        if packing.is_of_system(error):
+            raise
+        return False  # a damaged one, of which more is said by who reads it
 
 
 def _npys(path, archive):
@@ -51,21 +56,13 @@ def _npys(path, archive):
         members.append(archive.getinfo(name))
     if sum(member.file_size for member in members) > ALL_BYTES:
         raise UserError(f"{path}: declares {sum(member.file_size for member in members)} bytes; "
-                        f"at most {ALL_BYTES >> 20} MiB are read")
-    # numpy.savez uses these two; the others are slow, or take gigabytes when a file asks for them.
-    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-        raise UserError(f"{path}: is packed in another way than numpy.savez and savez_compressed do; use one of them")
+                        f"at most {ALL_BYTES >> 20} MiB are read; images take the least as uint8: "
+                        'x = (x * 255).round().astype("uint8") if they are in [0, 1]')
     return [_npy(path, archive, member) for member in members]
 
 
 def _npy(path, archive, member):
-    data = bytearray(member.file_size)
-    with archive.open(member) as file:
-        at = 0
-        while count := file.readinto(memoryview(data)[at:at + CHUNK]):
-            at += count
-    if at != len(data):
-        raise EOFError(f"{member.filename} ends too early")
+    data = packing.unzipped(archive, member)
     stream = io.BytesIO(data[:1 << 16])  # a header has up to 10,000 bytes
     version = np.lib.format.read_magic(stream)
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
@@ -74,8 +71,9 @@ def _npy(path, archive, member):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's, about headers of Python 2
         shape, fortran, dtype = header(stream)
-    if dtype.hasobject or dtype.kind not in "iuf":
-        raise UserError(f"{path}: {member.filename} holds {short(str(dtype))}, expected numbers")
+    if dtype.hasobject or dtype.kind not in "biuf":
+        remedy = "; number the classes: names, y = np.unique(y, return_inverse=True)" if dtype.kind in "OSU" else ""
+        raise UserError(f"{path}: {member.filename} holds {short(str(dtype))}, expected numbers{remedy}")
     start = stream.tell()
     if len(shape) > 8 or not all(0 <= n <= len(data) for n in shape):
         raise UserError(f"{path}: {member.filename} declares a shape that its {len(data)} bytes don't fill")

@@ -1,12 +1,12 @@
-"""The published files of a data set in a folder or a .tar.gz, each read whole, in memory: nothing is unpacked to disk.
+"""The published files of a data set in a folder or an archive, each read whole, in memory: nothing is unpacked to disk.
 
 There is a limit on each file and on all together, so that no archive can grow past it.
 """
 import hashlib
 import tarfile
-import zlib
 from pathlib import Path
 
+from cifar_fast.data import packing
 from cifar_fast.data.cifar.published import ARCHIVE_MD5, FILE_MD5, FORMS, SOURCE
 from cifar_fast.data.packing import ALL_BYTES, Stream
 from cifar_fast.errors import UserError, short
@@ -16,10 +16,11 @@ MEMBERS = 10_000
 
 
 class Files:
-    """The named files of a data set in a folder or a tar archive, each read whole."""
+    """The named files of a data set in a folder, a tar archive or a .zip, each read whole."""
 
     def __init__(self, path, dataset):
         self.path, self.sums, self.left = Path(path), {}, ALL_BYTES
+        self.foreign = []  # the first files that are none of the data set's
         self.packed = not self.path.is_dir()
         self.members = self._archive(dataset) if self.packed else {}
 
@@ -63,15 +64,44 @@ class Files:
         return data
 
     def _archive(self, dataset):
-        """The data set's regular files in a .tar.gz or .tar, by name without their folder."""
+        """The data set's files in an archive, by name without their folder. Raises OSError: it can't be read."""
         forms = [FORMS[dataset, form] for form in ("python", "binary")]
         wanted = {name for form in forms for name in (*form.train, form.test, form.names)}
+        kind = packing.kind(self.path)
         try:
+            if kind == ".zip":
+                with packing.opened_zip(self.path) as archive:
+                    return self._zipped(archive, wanted)
             with self.path.open("rb") as file:
                 return self._members(Stream(file, ALL_BYTES), wanted)
-        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
-            raise UserError(f"{self.path}: not a whole .tar.gz ({short(str(error))}); get it anew from {SOURCE}"
+        except UserError:
+            raise
+        except Exception as error:  # of damaged files zipfile and tarfile may raise what they like
+            if packing.is_of_system(error):
+                raise
+            raise UserError(f"{self.path}: not a whole {kind} ({short(str(error))}); get it anew from {SOURCE}"
                             ) from None
+
+    def _zipped(self, archive, wanted):
+        members = {}
+        for member in archive.infolist():
+            name, size = member.filename.rsplit("/", 1)[-1], member.file_size
+            if name in wanted:
+                self._check(name, members, size, size <= self.left)
+                members[name] = bytes(packing.unzipped(archive, member))
+                self.left -= size
+            else:
+                self._pass(member.filename)
+        return members
+
+    def _pass(self, name):
+        if len(self.foreign) < 3:
+            self.foreign.append(short(name))
+
+    def _check(self, name, members, size, good):
+        if not good or name in members or size > FILE_BYTES:
+            raise UserError(f"{self.path}: its {name} is no plain file, there twice, or larger than any CIFAR file; "
+                            f"get the archive anew from {SOURCE}")
 
     def _members(self, stream, wanted):
         members = {}
@@ -85,11 +115,10 @@ class Files:
             if size < 0:
                 raise ValueError("a member of negative size")
             if name not in wanted or member.type in NOTES:
+                self._pass(member.name)
                 stream.skip(size)
-            elif member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or name in members or size > FILE_BYTES:
-                raise UserError(f"{self.path}: its {name} is no plain file, there twice, or larger than any CIFAR "
-                                f"file; get the archive anew from {SOURCE}")
             else:
+                self._check(name, members, size, member.type in (tarfile.REGTYPE, tarfile.AREGTYPE))
                 members[name] = stream.read(size)
                 if len(members[name]) != size:
                     raise EOFError(f"it ends within {name}")

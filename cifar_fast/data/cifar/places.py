@@ -1,6 +1,9 @@
 """What lies at a path that should hold CIFAR: published files in a folder or an archive, an .npz, a TFDS folder."""
-from cifar_fast.data import npz, tfds
-from cifar_fast.data.cifar import readers
+import contextlib
+import stat
+
+from cifar_fast.data import npz, packing, tfds
+from cifar_fast.data.cifar import readers, search
 from cifar_fast.data.cifar.archive import Files
 from cifar_fast.data.cifar.published import ARCHIVES, CLASS_NAMES, FORMS, SOURCE
 from cifar_fast.data.dataset import checked
@@ -10,37 +13,56 @@ from cifar_fast.errors import UserError
 def load(name, path):
     """The `Dataset` of "cifar10" or "cifar100" at a `Path`. Raises UserError: nothing usable there, or damaged."""
     try:
-        if path.is_dir():
+        if stat.S_ISDIR(path.stat().st_mode):
             return _from_folder(name, path)
         if path.is_file():
             return _from_file(name, path)
-        raise UserError(f"--data_dir={path}: {'is no folder or file' if path.exists() else 'does not exist'}; give the "
-                        f"folder or archive of {ARCHIVES[name]} from {SOURCE}, an .npz or a TFDS folder")
+        problem = "is no folder or file"
+    except (FileNotFoundError, NotADirectoryError):
+        beside = _anywhere(name, path.absolute().parent)
+        problem = f"does not exist{f', but {name} is at {beside.path}' if beside else ''}"
     except OSError as error:
-        raise UserError(f"--data_dir={path}: can't be read ({error.strerror})") from None
+        place = f" at {error.filename}" if error.filename and str(error.filename) != str(path) else ""
+        raise UserError(f"--data_dir={path}: can't be read ({error.strerror}{place}); make it readable, or give "
+                        "another place") from None
+    raise UserError(f"--data_dir={path}: {problem}; give the folder or archive of {ARCHIVES[name]} from {SOURCE}, an "
+                    ".npz or a TFDS folder")
 
 
 def _from_folder(name, path):
-    for form in ("python", "binary"):
-        known = FORMS[name, form]
-        for place in (path, path / known.folder):
-            if (place / known.train[0]).is_file():
-                return _published(name, form, Files(place, name))
-    if prepared := tfds.prepared_in(name, path):
-        return tfds.load(name, prepared)
-    raise UserError(f"--data_dir={path}: holds none of {FORMS[name, 'python'].folder}, "
-                    f"{FORMS[name, 'binary'].folder}, or a TFDS folder {name} that is prepared; "
-                    f"unpack {ARCHIVES[name]} from {SOURCE} there; an .npz is given by its own path")
+    if found := search.search(name, path):
+        if found.form == "archive":
+            return _from_file(name, found.path)
+        return tfds.load(name, found.path) if found.form == "tfds" else (
+            _published(name, found.form, Files(found.path, name)))
+    other = next(one for one in ARCHIVES if one != name)
+    if _anywhere(other, path):
+        raise UserError(f"--data_dir={path}: holds {other}, not {name}; give --dataset={other}, or another place")
+    files = search.others(path)
+    raise UserError(f"--data_dir={path}: holds none of {FORMS[name, 'python'].folder}, {FORMS[name, 'binary'].folder}, "
+                    f"or a TFDS folder {name} that is prepared (the MATLAB form is not read); unpack {ARCHIVES[name]} "
+                    f"from {SOURCE} there; an archive or .npz of another name is given by its own path"
+                    f"{f', as --data_dir={path / files[0]}' if files else ''}")
 
 
 def _from_file(name, path):
-    if path.suffix == ".npz":
+    if (path.parent / FORMS[name, "python"].train[0]).is_file() and not search.ARCHIVE.search(path.name):
+        raise UserError(f"--data_dir={path}: is one file of the set; give its folder, --data_dir={path.parent}")
+    if path.suffix.lower() == ".npz" or packing.kind(path) == ".zip" and npz.is_one(path):
         return checked(npz.read(path), CLASS_NAMES[name].split(), f"{name}: .npz {path}")
     files = Files(path, name)
     for form in ("python", "binary"):
         if FORMS[name, form].train[0] in files:
             return _published(name, form, files)
-    raise UserError(f"--data_dir={path}: an archive without {name}'s files; get {ARCHIVES[name]} from {SOURCE}")
+    holds = f", with {', '.join(files.foreign)}" if files.foreign else ""
+    raise UserError(f"--data_dir={path}: an archive without {name}'s files in the Python or binary form{holds}; get "
+                    f"{ARCHIVES[name]} from {SOURCE}")
+
+
+def _anywhere(name, path):
+    """The `search.Found` in a folder, or None, also where that can't be told."""
+    with contextlib.suppress(OSError, UserError):
+        return search.search(name, path)
 
 
 def _published(name, form, files):
