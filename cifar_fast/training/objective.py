@@ -8,12 +8,14 @@ def cross_entropy(logits, labels, smoothing=0.0):
     Args:
       logits: float32 [B, K]. labels: int32 [B].
       smoothing: share of the label spread evenly over all K classes (Szegedy et al., 2016, arXiv:1512.00567), a float
-        or a float32 scalar.
+        or a float64 scalar.
     """
     if isinstance(smoothing, float) and not smoothing:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     classes = logits.shape[-1]
-    targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+    # In float64, so that a tensor gives the bits that a constant gives.
+    kept, spread = (tf.cast(share, tf.float32) for share in (1 - smoothing, smoothing / classes))
+    targets = tf.one_hot(labels, classes) * kept + spread
     return tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits)
 
 

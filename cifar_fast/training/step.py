@@ -52,7 +52,7 @@ class Engine:
         with tf.device(compute.device):
             # Each replica drops by draws of its own. int64: TensorFlow keeps int32 variables off the GPU.
             self.seed = tf.Variable((config.seed + replica * GOLDEN) % 2**31, trainable=False, dtype=tf.int64)
-            self.smoothing = tf.Variable(config.label_smoothing, trainable=False)
+            self.smoothing = tf.Variable(config.label_smoothing, trainable=False, dtype=tf.float64)
             self.data = tuple(map(tf.constant, data)) if data else None
             # Under pruning: each example's last loss, huge before it has one, since what was never trained on is not
             # easy; and its weight in this epoch, 0 for those left out.
