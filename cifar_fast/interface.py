@@ -1,9 +1,34 @@
 """What Python calls in place of the command line: `cifar_fast.train`, `cifar_fast.evaluate`, `cifar_fast.load_data`."""
+import signal
 import sys
 
 from cifar_fast import environment
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError
+
+
+def train(config):
+    """Trains a `Config` to its end, or goes on with the unfinished run in `config.workdir`.
+
+    Prints what the command prints, and writes the same run directory.
+
+    Returns:
+      What `summary.json` holds, as a dict of plain numbers and strings: `test_accuracy`, `test_top5`, `test_loss`,
+      `seconds_per_epoch`, `weights_sha256` and more; accuracies are shares from 0 to 1. Under "metrics" stand the
+      epochs, a list of dicts as in `metrics.jsonl`.
+    Raises:
+      UserError: bad data, a run directory that can't be used, a loss that is not finite, a lost worker.
+      KeyboardInterrupt, SystemExit: SIGINT, or another signal, stopped the run; it is saved, and the same call goes on.
+    """
+    _checked(config)
+    _start_tensorflow()
+    from cifar_fast.runs import train as runs
+    outcome = runs.run(config)
+    if outcome.code == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
+    if outcome.code:
+        raise SystemExit(outcome.code)
+    return outcome.summary | {"metrics": outcome.metrics}
 
 
 def evaluate(workdir, which="best", **changes):

@@ -29,10 +29,10 @@ SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at sign
 class Run:
     """A run's state, its loop and its files. `epoch` and `step` (of the epoch) say how far it is."""
 
-    def __init__(self, runtime, data, workdir, started):
+    def __init__(self, runtime, data, workdir, started, make_trainer=trainer.Trainer):
         self.runtime, self.data, self.workdir, self.started = runtime, data, workdir, started
         self.config = runtime.config
-        self.trainer = trainer.Trainer(self.config, runtime.compute, data, runtime.replicas)
+        self.trainer = make_trainer(self.config, runtime.compute, data, runtime.replicas)
         self.plan = self.trainer.plan
         self.epoch = self.step = 0
         self.totals, self.clock = np.zeros(3, np.float32), Clock()  # of this epoch
@@ -229,7 +229,8 @@ class Run:
         done = {"parameters": self.trainer.model.count_params(), "precision": self.config.precision,
                 "first_step_seconds": self.first_step_seconds, "peak_memory_mib": _peak_memory_mib(),
                 "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,
-                "class_names": list(self.data.class_names), "versions": self.environment()["versions"]}
+                "class_names": list(self.data.class_names), "data": self.data.digest(),
+                "versions": self.environment()["versions"]}
         summary = summarize(self.config, self.metrics, result, evaluation_seconds) | done
         matrix = tf.math.confusion_matrix(self.data.test_labels, result.predictions, len(self.data.class_names))
         rows = classes.table(self.data.test_labels, result, self.data.class_names)

@@ -20,10 +20,11 @@ from cifar_fast.training import plan, trainer
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended. code: 0, or 128 + the signal that stopped it after saving. summary: what `summary.json` holds,
-    plain numbers and texts; None of a stopped run."""
+    plain numbers and texts; None of a stopped run. metrics: its epochs so far, as `metrics.jsonl` holds them."""
 
     code: int
     summary: dict | None
+    metrics: list[dict]
 
 
 def run(config):
@@ -38,14 +39,20 @@ def run(config):
     began = time.perf_counter()
     with runtime.start(config) as ours:  # first, since it says which devices TensorFlow starts
         if ours.leads:
-            return _run(ours, began)
+            return train(ours, trainer.load_data(ours.config), began)
         with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
-            return _run(dataclasses.replace(ours, config=dataclasses.replace(ours.config, workdir=scratch)), began)
+            config = dataclasses.replace(ours.config, workdir=scratch)
+            return train(dataclasses.replace(ours, config=config), trainer.load_data(config), began)
 
 
-def _run(ours, began):
+def train(ours, data, began, make_trainer=trainer.Trainer):
+    """A run on a machine that is ready for it. Returns an `Outcome`, and raises as `run` does.
+
+    Args:
+      ours: a `runtime.Runtime`. data: what `trainer.load_data` gives for its config. began: `time.perf_counter()` at
+      the run's start. make_trainer: called with what a `trainer.Trainer` takes; gives one that has not trained yet.
+    """
     config, replicas = ours.config, ours.replicas
-    data = trainer.load_data(config)
     plan.epochs(config, len(data.train_images))  # raises what does not fit the data, before there is a run directory
     if replicas:
         _check_shared(data, replicas)
@@ -53,15 +60,15 @@ def _run(ours, began):
         workdir.open_config(config.flag_lines(), FREE)
         say(f"data          {data.origin}\n{ours.banner()}")
         with Signals() as signals:
-            current = Run(ours, data, workdir, began)
+            current = Run(ours, data, workdir, began, make_trainer)
             summary = current.finish() if current.fit(signals) else None
             if replicas:
                 replicas.total(0)  # all wait here for the last
             if summary is None:
                 say(f"stopped by {signal.Signals(current.stopped_by).name} in epoch {current.epoch + 1}, saved; "
                     f"the same command goes on from there (--workdir={config.workdir})")
-                return Outcome(128 + current.stopped_by, None)
-    return Outcome(0, summary)
+                return Outcome(128 + current.stopped_by, None, current.metrics)
+    return Outcome(0, summary, current.metrics)
 
 
 def _check_shared(data, replicas):

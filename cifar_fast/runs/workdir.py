@@ -19,6 +19,10 @@ COLUMNS = ("epoch", "step", "image_size", "learning_rate", "loss", "accuracy", "
 CHECKSUM = b"# sha256 of the lines above: "
 
 
+class Held(UserError):
+    """Another process trains there."""
+
+
 class Workdir:
     """A context manager: creates and locks the folder, sweeps out what killed writes left, frees it.
 
@@ -81,18 +85,35 @@ class Workdir:
           UserError: naming the flags that differ; or the file is damaged, or missing beside checkpoints.
         """
         if self.config.exists():
-            before, now = _by_name(self.read_config()), _by_name(lines)
-            different = [f"--{short(name)}: {short(before.get(name, 'unset'))} there, {now.get(name, 'unset')} now"
-                         for name in sorted(before.keys() | now.keys())
-                         if name not in free and before.get(name) != now.get(name)]
-            if different:
-                raise UserError(f"--workdir={self.path}: a run with other flags ({'; '.join(different)}); "
-                                "give the same flags to go on, or name another folder")
+            self._check_config(lines, free)
         elif any(self.checkpoints.glob("*.ckpt")):
             raise UserError(f"{self.config}: missing, so nothing says which run the checkpoints are of; "
                             "restore it from a copy, or start in another --workdir")
         body = "\n".join(["# a run of cifar_fast", *lines, ""]).encode()
         files.write_atomic(self.config, body + CHECKSUM + _digest(body))
+
+    def _check_config(self, lines, free):
+        before, now = _by_name(self.read_config()), _by_name(lines)
+        different = [f"--{short(name)}: {short(before.get(name, 'unset'))} there, {now.get(name, 'unset')} now"
+                     for name in sorted(before.keys() | now.keys())
+                     if name not in free and before.get(name) != now.get(name)]
+        if different:
+            raise UserError(f"--workdir={self.path}: a run with other flags ({'; '.join(different)}); "
+                            "give the same flags to go on, or name another folder")
+
+    def read_summary(self, lines=None, free=()):
+        """What `summary.json` holds; None if the run is not finished, or not begun. lines, free: as `open_config` takes
+        them, to be refused unless the run is of these flags. Raises UserError."""
+        try:
+            summary = json.loads(files.read_plain(self.summary))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.summary}: can't be read ({short(str(error))}); delete it, and the same command "
+                            "writes it again") from None
+        if lines is not None:
+            self._check_config(lines, free)
+        return summary
 
     def check_that_nothing_is_lost(self):
         """For a folder without checkpoints: says that a run starts over, or raises UserError if one had finished an
@@ -124,7 +145,7 @@ class Workdir:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"--workdir={self.path}: {_holder(os.read(self._lock, 1000))} is training there; "
+            raise Held(f"--workdir={self.path}: {_holder(os.read(self._lock, 1000))} is training there; "
                             "wait for it, stop it, or name another folder") from None
         except OSError as error:
             raise UserError(f"--workdir={self.path}: can't be locked ({error.strerror}); "
