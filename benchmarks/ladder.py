@@ -24,7 +24,7 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks.support import harness
-from cifar_fast import cli, files
+from cifar_fast import cli, files, paths
 from cifar_fast.errors import UserError
 from cifar_fast.network import flops
 from cifar_fast.training import plan
@@ -134,7 +134,7 @@ class Record:
     """The ladder's JSON file: an entry a rung and size of the task, with all its runs."""
 
     def __init__(self, path):
-        self.path, self.entries = Path(path), []
+        self.path, self.entries = Path(paths.local(path, "--out")), []
         if self.path.exists():
             try:
                 self.entries = json.loads(self.path.read_text(encoding="utf-8"))["results"]

@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks import trials
 from benchmarks.support import stablehlo
-from cifar_fast import files
+from cifar_fast import files, paths
 from cifar_fast.errors import UserError
 from cifar_fast.network import flops
 from cifar_fast.training import plan, pruning, schedules
@@ -41,6 +41,9 @@ def main(arguments):
     parser.add_argument("--out", type=Path)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
+    for name in ("folder", "data", "trials"):
+        if path := getattr(options, name):
+            setattr(options, name, Path(paths.local(path)))
     if options.check and (options.data or options.trials):
         raise UserError("--check: compares the first call on random images; leave --data and --trials out")
     tried = trials.read(options.trials, exported(options.folder)) if options.trials else [[]]

@@ -16,7 +16,7 @@ from absl import app, flags
 
 from benchmarks.peers import PEERS
 from benchmarks.support import harness
-from cifar_fast import files
+from cifar_fast import files, paths
 from cifar_fast.errors import UserError
 
 EPOCH = 50_000  # images
@@ -174,7 +174,7 @@ def picture(record, title):
 
 def build(values):
     """Runs all with the flags `values` and writes the page. Returns the exit code."""
-    folder, records, failures = Path(values.out), {}, {}
+    folder, records, failures = Path(paths.local(values.out, "--out")), {}, {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -13,7 +13,7 @@ import typing
 
 from absl import flags
 
-from cifar_fast import __version__, environment, flagfiles, recipes
+from cifar_fast import __version__, environment, flagfiles, paths, recipes
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError, nearest
 from cifar_fast.streams import OutputError, say, warn
@@ -222,8 +222,9 @@ def _augment(values):
     _start_tensorflow()
     from cifar_fast.runs import preview
     from cifar_fast.training import trainer
-    preview.draw_augmentation(config, trainer.load_data(config), values["out"].value)
-    say(f"wrote {values['out'].value}")
+    out = paths.local(values["out"].value, "--out")
+    preview.draw_augmentation(config, trainer.load_data(config), out)
+    say(f"wrote {out}")
 
 
 def _launch(values, arguments):

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cifar_fast import paths
 from cifar_fast.errors import UserError, short
 from cifar_fast.training import plan
 
 
-def option(default, help, *, low=None, high=None, choices=None, group="training"):
-    """A field of `Config`: `low` and `high` are inclusive, `choices` the allowed strings."""
+def option(default, help, *, low=None, high=None, choices=None, group="training", path=False):
+    """A field of `Config`: `low` and `high` are inclusive, `choices` the allowed strings; a path is expanded."""
     return dataclasses.field(default=default, metadata=dict(
-        help=help, low=low, high=high, choices=choices, group=group))
+        help=help, low=low, high=high, choices=choices, group=group, path=path))
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Config:
     dataset: str = option("cifar10", "what to train on", choices=("cifar10", "cifar100", "synthetic"), group="data")
     data_dir: str | None = option(
         None, "folder or archive with the data: published Python or binary form, .npz or TFDS directory "
-        "(default: prepare with TFDS)", group="data")
+        "(default: prepare with TFDS)", group="data", path=True)
     classes: int = option(10, "classes of the synthetic data: 10 or 100", low=10, high=100, group="data")
     train_examples: int | None = option(None, "use only the first n training images", low=1, group="data")
     test_examples: int | None = option(None, "use only the first n test images", low=1, group="data")
@@ -131,7 +132,7 @@ class Config:
     batch_size: int = option(32, "images a step, over all devices (the global batch)", low=1)
     seed: int = option(0, "seed of weights, order, augmentation and dropout", low=0, high=2**31 - 1)
     eval_every: int = option(1, "evaluate after every n-th epoch (and always after the last)", low=1)
-    workdir: str = option("runs/latest", "the run directory; an unfinished run in it goes on")
+    workdir: str = option("runs/latest", "the run directory; an unfinished run in it goes on", path=True)
     checkpoint_every: float = option(300.0, "seconds between checkpoints within an epoch (each epoch's end has one)",
                                      low=0)
 
@@ -179,6 +180,8 @@ class Config:
         for field in dataclasses.fields(self):
             value = _typed(field, getattr(self, field.name))
             _check(field, value)
+            if field.metadata["path"] and value is not None:
+                value = paths.local(value, f"--{field.name}")
             object.__setattr__(self, field.name, value)
         if self.units % 3:
             raise UserError(f"--units={self.units}: must be a multiple of 3, since the filters double after each third")

@@ -8,6 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
+from cifar_fast import paths
 from cifar_fast.errors import UserError
 
 TEMPORARY = ".tmp-"  # how the names of files being written begin; a killed run leaves at most one
@@ -17,10 +18,10 @@ def write_atomic(path, data):
     """Replaces the file at `path` by `data` (bytes): written aside, synced, renamed, and the folder synced.
 
     Raises:
-      UserError: the system refused, with the path and the reason. The temporary file is gone, and what stood
-        at `path` is untouched (or already replaced, if only the folder could not be synced).
+      UserError: the system refused, with the path and the reason, or the path is no local one. The temporary file is
+        gone, and what stood at `path` is untouched (or already replaced, if only the folder could not be synced).
     """
-    path = Path(path)
+    path = Path(paths.local(path))
     temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}"
     try:
         with writing(path):

@@ -2,7 +2,7 @@
 import codecs
 import os
 
-from cifar_fast import files
+from cifar_fast import files, paths
 from cifar_fast.errors import UserError
 
 UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
@@ -19,7 +19,7 @@ def read(path, outer=()):
     Raises:
       UserError: no plain file there, one in another encoding, or one that is within itself.
     """
-    place = os.path.expanduser(path)
+    place = paths.local(path, "--flagfile")
     if not os.path.isfile(place):  # nothing there, a folder, or a device that never ends
         raise UserError(f"--flagfile={path}: not a file; expected one with a --flag=value a line")
     place = os.path.realpath(place)

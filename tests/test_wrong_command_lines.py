@@ -17,7 +17,8 @@ from cifar_fast.config import Config
 SMALL = ["--dataset=synthetic", "--train_examples=16", "--test_examples=4", "--batch_size=8", "--units=3",
          "--filters=1", "--epochs=1"]
 # What is wrong with a text is for each flag to say.
-TEXTS = {"data_dir": ["/no/such/folder", "/dev/null"], "workdir": ["/proc/nothing", "/dev/null/run"],
+TEXTS = {"data_dir": ["/no/such/folder", "/dev/null", "gs://bucket/x", "~no-such-user/x"],
+         "workdir": ["/proc/nothing", "/dev/null/run", "s3://bucket/run", "~no-such-user/run"],
          "image_sizes": ["32", "x", "32x0", "0x4", "-8x4"]}
 PLACES = {"data_dir": ["--dataset=cifar10"]}  # what else must stand there for the flag to count
 WRONG = [
@@ -41,7 +42,8 @@ WRONG = [
     "describe --epochs=0", "describe --recipe=nothing", "describe --which=best", "describe quickstart",
     "describe --dataset=synthetic --train_examples=16 --test_examples=4 --batch_size=17",
     "describe --dataset=cifar10 --data_dir=/no/such/folder", "describe --image_sizes=32x3 --epochs=2",
-    "augment --out=/no/such/folder/x.png", "augment --out=", "augment --which=best", "recipes quickstart",
+    "augment --out=/no/such/folder/x.png", "augment --out=", "augment --dataset=synthetic --train_examples=16 --out=gs://bucket/x.png",
+    "train --flagfile=gs://bucket/x", "augment --which=best", "recipes quickstart",
     "recipes --epochs=3", "launch --recipe=quickstart -- train --epochs=0", "launch", "launch --",
     "launch -- fly", "launch -- evaluate", "launch --workers=0 -- train", "launch --epochs=3", "recipes --flagfile=x",
 ]

@@ -1,6 +1,7 @@
 """Where the images come from: published files, .npz, TFDS or the built-in set, all as uint8 arrays in memory."""
 from pathlib import Path
 
+from cifar_fast import paths
 from cifar_fast.data import split, synthetic, tfds
 from cifar_fast.data.cifar import places
 from cifar_fast.data.cifar.published import ARCHIVES
@@ -30,7 +31,7 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
     if name == "synthetic":
         data = _synthetic(seed, classes, train_examples, test_examples, validation_examples)
     elif data_dir:
-        data = places.load(name, Path(data_dir))
+        data = places.load(name, Path(paths.local(data_dir, "--data_dir")))
     else:
         data = tfds.load(name)
     if validation_examples:

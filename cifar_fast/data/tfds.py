@@ -9,6 +9,7 @@ from urllib.request import getproxies
 
 import numpy as np
 
+from cifar_fast import paths
 from cifar_fast.data.cifar.published import ARCHIVES, SOURCE
 from cifar_fast.data.dataset import checked
 from cifar_fast.errors import UserError, short
@@ -19,7 +20,8 @@ HOST, PROBE_SECONDS = "www.cs.toronto.edu", 8
 def load(name, prepared=None):
     """The data of a prepared version's folder; None takes TFDS's own folder, and downloads if nothing is there, which
     without a network would stall for minutes."""
-    folder = prepared or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    given = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    folder = prepared or Path(paths.local(given, "TFDS_DATA_DIR"))
     prepared = prepared or prepared_in(name, folder)
     if not prepared:
         _reachable(name)

@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from cifar_fast import files
+from cifar_fast import files, paths
 from cifar_fast.config import Config
 from cifar_fast.errors import UserError, short
 from cifar_fast.streams import say
@@ -160,9 +160,10 @@ class Workdir:
 def config_of_run(path, **changes):
     """The `Config` of the run in a folder, but for the fields given. Raises UserError: no run is there, or its
     `config.flags` is damaged or of another version."""
+    path = paths.local(path, "--workdir")
     lines = Workdir(path).read_config()
     try:
-        return dataclasses.replace(Config.of_flag_lines(lines), **changes | {"workdir": str(path)})
+        return dataclasses.replace(Config.of_flag_lines(lines), **changes | {"workdir": path})
     except UserError as error:
         raise UserError(f"{error} (with what stands in {Path(path) / 'config.flags'})") from None
 
