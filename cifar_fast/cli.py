@@ -39,7 +39,8 @@ LAUNCH = ("launch: expected the workers' command after two dashes: cifar_fast la
           "--flag=value ...")
 OVERRIDES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
 OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's help and default
-          "data_dir": ("folder or archive with the data, where they are now", "the run's")}
+          "data_dir": ("other labelled data, or the run's where they are now; export reads them only for a run of "
+                       "before version 0.2, which kept no statistics", "the run's")}
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
         "export": ("flagfile", "workdir", "data_dir", "which"), "augment": (*FLAGFILES, *FIELDS, "out"),
         "describe": (*FLAGFILES, *FIELDS),

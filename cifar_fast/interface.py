@@ -38,8 +38,8 @@ def evaluate(workdir, which="best", **changes):
       workdir: the run directory. which: "best" or "last".
       changes: fields of `Config` that differ from the run's: `data_dir`, `precision` or `tta`.
     Returns:
-      A dict of plain numbers: `loss`, `accuracy`, `top5`, `tta_accuracy`, `tta_top5` (shares from 0 to 1), `epoch`,
-      `examples`, `weights_sha256`.
+      A dict of plain numbers and texts: `loss`, `accuracy`, `top5`, `tta_accuracy`, `tta_top5` (shares from 0 to 1),
+      `epoch`, `examples`, `weights_sha256`, and `data`, a line that says what it was evaluated on.
     Raises:
       UserError: no such checkpoint, bad data, or a loss that is not finite.
     """

@@ -18,6 +18,7 @@ from cifar_fast.runs.clock import Clock
 from cifar_fast.runs.progress import Progress
 from cifar_fast.runs.reports import classes, mistakes
 from cifar_fast.runs.reports.summary import summarize
+from cifar_fast.runs.signature import Signature
 from cifar_fast.streams import say, warn
 from cifar_fast.training import trainer
 
@@ -34,6 +35,7 @@ class Run:
         self.config = runtime.config
         self.trainer = make_trainer(self.config, runtime.compute, data, runtime.replicas)
         self.plan = self.trainer.plan
+        self.identity = {"data": data.digest(), "network": Signature.of(data, self.trainer.test_statistics).meta()}
         self.epoch = self.step = 0
         self.totals, self.clock = np.zeros(3, np.float32), Clock()  # of this epoch
         self.best, self.wall_before = -1.0, 0.0
@@ -61,10 +63,10 @@ class Run:
         for problem in damaged:
             say(f"passed over: {problem}")
         if lacking := {"totals"} - arrays.keys() | (
-                {*COUNTERS, "seconds", "compile_seconds", "metrics", "data"} - meta.keys()):
+                {*COUNTERS, "seconds", "compile_seconds", "metrics", "data", "network"} - meta.keys()):
             raise UserError(f"{path}: of another version, it has no {', '.join(sorted(lacking))}; start in another "
                             "--workdir")
-        if meta["data"] != self.data.digest():
+        if meta["data"] != self.identity["data"]:
             raise UserError(f"--data_dir: {self.data.origin}: other data than those that the run in "
                             f"{self.workdir.path} began with, or in another order; give those to go on")
         self.metrics = meta["metrics"]
@@ -108,7 +110,7 @@ class Run:
         arrays = self.finite_arrays()
         meta = {name: getattr(self, name) for name in COUNTERS} | {
             "seconds": self.clock.seconds, "compile_seconds": self.clock.compile_seconds, "metrics": self.metrics,
-            "wall_before": self.wall_seconds(), "data": self.data.digest()}
+            "wall_before": self.wall_seconds(), **self.identity}
         done = self.plan[self.epoch].first_step + self.step if self.epoch < len(self.plan) else self.trainer.steps
         checkpoint.save(self.workdir.checkpoints, done, arrays, meta)
 
@@ -214,7 +216,7 @@ class Run:
         """Writes the network, after so many epochs, as the best so far."""
         self.best = result.accuracy
         checkpoint.save_best(self.workdir.checkpoints, checkpoint.named("model", self.trainer.model.variables),
-                             {"epoch": epochs, "accuracy": self.best, "data": self.data.digest()})
+                             {"epoch": epochs, "accuracy": self.best, **self.identity})
 
     def finish(self):
         """The final evaluation, summary and pictures; prints the table. Returns the summary."""

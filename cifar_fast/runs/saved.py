@@ -1,6 +1,7 @@
 """The network that a run has saved: evaluated, or exported for programs that know nothing of this library."""
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +9,9 @@ import tensorflow as tf
 from cifar_fast import files
 from cifar_fast.errors import UserError, short
 from cifar_fast.machine import devices
+from cifar_fast.network.resnet import ResNet
 from cifar_fast.runs import checkpoint
+from cifar_fast.runs.signature import Signature
 from cifar_fast.runs.workdir import Workdir
 from cifar_fast.streams import warn
 from cifar_fast.training import trainer
@@ -16,23 +19,48 @@ from cifar_fast.training.batch import Statistics
 from cifar_fast.training.vectors import packed, unpacked
 
 
+class Saved(NamedTuple):
+    """A checkpoint's network, with the weights that its run evaluated. epoch: how many it was trained; data: the digest
+    of what it was trained on, None where the checkpoint does not say by which statistics and classes."""
+
+    model: ResNet
+    signature: Signature
+    epoch: int
+    data: str | None
+
+
 def evaluate(config, which="best"):
-    """Evaluates a checkpoint of `config.workdir`: "best" or "last". Returns a dict of plain numbers.
+    """Evaluates a checkpoint of `config.workdir`, "best" or "last", on the test images of the data that `config` names.
+    Other data than the run's are said to be such; they are standardized by the run's statistics, and their classes are
+    those of the same names. Returns a dict of plain numbers and strings.
 
     Raises:
-      UserError: no such checkpoint, bad data, or a loss that is not finite.
+      UserError: no such checkpoint, bad data, images or classes that the network does not know, or a loss that is not
+        finite.
     """
-    # What computed the training may not be here, or not in another precision.
-    convolutions = "auto" if config.convolutions == "winograd" else config.convolutions
-    compute = devices.resolve(config.precision, config.xla, convolutions=convolutions)
-    model, data, epoch = _restored(config, which, compute)
-    result = trainer.build_evaluator(config, [model], data)(tta=True)
+    data = trainer.load_data(config)
+    compute = compute_for(config)
+    saved = restored(config, which, compute, data)
+    saved.signature.check_shape(data.test_images.shape[1:], data.origin)
+    labels = saved.signature.labels(data.test_labels, data.class_names, data.origin)
+    if saved.data and saved.data != data.digest():
+        warn(f"other data than the run's, or in another order: {data.origin}; standardized as the run's")
+    evaluator = trainer.build_evaluator(config, [saved.model], data.test_images, labels, saved.signature.statistics)
+    result = evaluator(tta=True)
     if not np.isfinite(result.loss):
         raise UserError(f"{config.workdir}: the test loss of the {which} checkpoint is not finite in "
                         f"{compute.precision}; evaluate with --precision=float32")
-    return {"checkpoint": which, "epoch": epoch, "examples": len(data.test_images), "loss": result.loss,
-            "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta, "tta_accuracy": result.tta_accuracy,
-            "tta_top5": result.tta_top5, "weights_sha256": trainer.weights_sha256(model)}
+    return {"checkpoint": which, "epoch": saved.epoch, "data": data.origin, "examples": len(labels),
+            "loss": result.loss, "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta,
+            "tta_accuracy": result.tta_accuracy, "tta_top5": result.tta_top5,
+            "weights_sha256": trainer.weights_sha256(saved.model)}
+
+
+def compute_for(config):
+    """The `devices.Compute` that evaluates the network of a run: what computed the training may not be here, or not in
+    another precision."""
+    convolutions = "auto" if config.convolutions == "winograd" else config.convolutions
+    return devices.resolve(config.precision, config.xla, convolutions=convolutions)
 
 
 def export(config, which="best"):
@@ -41,11 +69,11 @@ def export(config, which="best"):
     The folder is `saved_model` in `config.workdir`; one that is there is replaced.
 
     Raises:
-      UserError: no such checkpoint, bad data, or a folder that can't be written.
+      UserError: no such checkpoint, or a folder that can't be written.
     """
-    model, data, _ = _restored(config, which, devices.resolve("float32", "off", convolutions="tensorflow"))
-    classifier = Classifier(model, Statistics.of(data.train_images, config.standardize), data.class_names)
-    images = tf.TensorSpec([None, *data.train_images.shape[1:]], tf.uint8, "images")
+    model, signature, *_ = restored(config, which, devices.resolve("float32", "off", convolutions="tensorflow"))
+    classifier = Classifier(model, signature.statistics, signature.class_names)
+    images = tf.TensorSpec([None, *signature.image_shape], tf.uint8, "images")
     path = Path(config.workdir) / "saved_model"
     try:
         with files.writing(path), tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as aside:
@@ -79,17 +107,26 @@ class Classifier(tf.Module):
         return tf.nn.softmax(self.logits(images))
 
 
-def _restored(config, which, compute):
-    """The model of a checkpoint, with the weights that its run evaluated; the data; the epochs that it was trained."""
+def restored(config, which, compute, data=None):
+    """The `Saved` of a checkpoint of `config.workdir`, "best" or "last".
+
+    data: those that `config` names; read only for a run of before version 0.2, which kept no statistics: its network
+    takes theirs. None: to be read then.
+    """
     folder = Workdir(config.workdir).checkpoints
     arrays, meta, damaged = (
         (*checkpoint.load_best(folder), []) if which == "best" else checkpoint.load_last(folder))
     for problem in damaged:
         warn(f"passed over: {problem}")
-    data = trainer.load_data(config)
-    if meta.get("data") != data.digest():
-        warn(f"other data than those of the run, or in another order: {data.origin}")
-    model = trainer.build_model(config, compute, data)
+    if "network" in meta:
+        signature, digest = Signature.of_meta(meta["network"], folder), meta.get("data")
+    else:
+        data, digest = data or trainer.load_data(config), None
+        statistics = Statistics.of(data.train_images, config.standardize)
+        signature = Signature.of(data, trainer.evaluated_by(config, data, statistics))
+        warn(f"{folder}: of a version that kept no statistics; taken from the data, if they are the run's: "
+             f"{data.origin}")
+    model = trainer.build_model(config, compute, len(signature.class_names), signature.image_shape)
     if "average-000" in arrays:  # then that is what the run evaluated, see averages.Averages
         average = tf.Variable(packed(model.variables), name="average")
         checkpoint.restore("average", [average], arrays)
@@ -97,4 +134,4 @@ def _restored(config, which, compute):
             variable.assign(value)
     else:
         checkpoint.restore("model", model.variables, arrays)
-    return model, data, meta["epoch"]
+    return Saved(model, signature, meta["epoch"], digest)

@@ -37,6 +37,7 @@ class Trainer:
         several train.
     Attributes:
       plan: the run's epochs, a list of `plan.Epoch`.
+      statistics, test_statistics: the `batch.Statistics` that standardize what is trained and evaluated on.
     """
 
     def __init__(self, config, compute, data, replicas=None):
@@ -45,6 +46,7 @@ class Trainer:
         self.plan = plan.epochs(config, examples)
         self.steps = sum(e.steps for e in self.plan)
         self.statistics = Statistics.of(data.train_images, config.standardize)
+        self.test_statistics = evaluated_by(config, data, self.statistics)
         self.kernel = whitening.fitted(data.train_images, self.statistics) if config.whitening else None
         self.resident = pipeline.is_resident(config.input, data.train_images)
         held = (data.train_images, data.train_labels) if self.resident else None
@@ -58,7 +60,8 @@ class Trainer:
             self.engine = ParallelEngine(replicas, self.engines, config.batch_size,
                                          compute.reduced_in(config.reduce_in))
         self.model = self.engines[0].model
-        self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data, replicas)
+        self.evaluate = build_evaluator(config, [engine.model for engine in self.engines], data.test_images,
+                                        data.test_labels, self.test_statistics, replicas)
 
     def restart(self, config):
         """Begins another run with the programs of this one, which is over: `config` shares them with this trainer's,
@@ -71,7 +74,8 @@ class Trainer:
         """held: the training set, to be kept on the device, or None."""
         config, data, compute = self.config, self.data, dataclasses.replace(self.compute, device=device)
         with tf.device(device):
-            model = build_model(config, compute, data, config.sync_batch_norm and self.replicas is not None)
+            model = build_model(config, compute, len(data.class_names), data.train_images.shape[1:],
+                                config.sync_batch_norm and self.replicas is not None)
             if config.whitening:
                 model.whitening.kernel.assign(self.kernel)
             average = None
@@ -137,10 +141,10 @@ def load_data(config):
     return data
 
 
-def build_model(config, compute, data, sync_norm=False):
-    """The network of a `Config`, for the classes and image shape of `data`. sync_norm: whether batch statistics are
-    those of all replicas."""
-    return resnet.build(len(data.class_names), data.train_images.shape[1:], units=config.units,
+def build_model(config, compute, classes, image_shape, sync_norm=False):
+    """The network of a `Config`, for so many classes and images of a shape (H, W, C). sync_norm: whether batch
+    statistics are those of all replicas."""
+    return resnet.build(classes, image_shape, units=config.units,
                         filters=config.filters, activation=config.activation, dropout=config.dropout,
                         stochastic_depth=config.stochastic_depth, whitening=config.whitening,
                         blur=config.blur, final_activation=config.final_activation, norm_momentum=config.norm_momentum,
@@ -148,11 +152,14 @@ def build_model(config, compute, data, sync_norm=False):
                         precision=compute.precision, by_winograd=compute.by_winograd)
 
 
-def build_evaluator(config, models, data, replicas=None):
-    """The `Evaluator` of a model on the test images of `data`, or of the local replicas' equal ones."""
-    own = config.test_statistics == "own"
-    statistics = Statistics.of(data.test_images if own else data.train_images, config.standardize)
-    arguments = data.test_images, data.test_labels, statistics
+def evaluated_by(config, data, statistics):
+    """The `batch.Statistics` that standardize the test images of `data`, those of whose training images are given."""
+    return Statistics.of(data.test_images, config.standardize) if config.test_statistics == "own" else statistics
+
+
+def build_evaluator(config, models, images, labels, statistics, replicas=None):
+    """The `Evaluator` of a model, or of the local replicas' equal ones, on images and labels."""
+    arguments = images, labels, statistics
     if replicas is None:
         return Evaluator(models[0], *arguments, l2=config.l2, tta=config.tta)
     return ParallelEvaluator(replicas, models, *arguments, l2=config.l2, tta=config.tta)

@@ -162,5 +162,5 @@ def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
 @pytest.mark.parametrize("ours", [True, False])
 def test_a_run_s_network_has_what_was_decided(ours):
     compute = dataclasses.replace(devices.resolve("float32", "off"), by_winograd=ours)
-    model = trainer.build_model(tiny.config(filters=16), compute, tiny.data())
+    model = trainer.build_model(tiny.config(filters=16), compute, 10, (32, 32, 3))
     assert [unit["conv2"].by_winograd for unit in model.units] == [ours] * 3

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from cifar_fast.errors import UserError
-from cifar_fast.runs import saved, train
+from cifar_fast.runs import checkpoint, saved, train
+from cifar_fast.training import trainer
 from tests.support import tiny
 
 NETWORK = dict(activation="elu", whitening=True, blur=True, final_activation=True)
@@ -37,6 +38,45 @@ def test_an_export_gives_the_probabilities_of_the_weights_that_were_evaluated(tr
         served = classifier.signatures["serving_default"](images=tf.constant(data.test_images))
         assert [np.allclose(v, found, atol=1e-5) for v in served.values()] == [True]
         assert classifier.class_names.numpy().tolist() == [name.encode() for name in data.class_names]
+
+
+def dark(config):
+    """Other training images, in the classes' reversed order, beside the same test images."""
+    data, order = tiny.data(), np.arange(10)[::-1]
+    return dataclasses.replace(
+        data, train_images=data.train_images // 4, class_names=data.class_names[::-1],
+        train_labels=order[data.train_labels], test_labels=order[data.test_labels])
+
+
+def test_statistics_and_classes_are_the_networks(trained, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "load_data", dark)
+        found = saved.evaluate(trained)
+        assert "other data than the run's" in capsys.readouterr().err
+        probabilities = tf.saved_model.load(saved.export(trained))(tiny.data().test_images).numpy()
+    assert found == saved.evaluate(trained)
+    assert (probabilities.argmax(1) == tiny.data().test_labels).mean() == pytest.approx(found["accuracy"], abs=1e-6)
+
+
+def test_an_export_needs_no_data(trained, monkeypatch):
+    monkeypatch.setattr(trainer, "load_data", lambda config: 1 / 0)
+    assert saved.export(trained).is_dir()
+
+
+def test_runs_that_kept_no_statistics_take_those_of_their_data(trained, tmp_path, capsys):
+    before = {which: saved.evaluate(trained, which) for which in ("best", "last")}
+    shutil.copytree(trained.workdir, tmp_path, dirs_exist_ok=True)
+    for path in (tmp_path / "checkpoints").glob("*.ckpt"):
+        arrays, meta = checkpoint.load(path)
+        del meta["network"]
+        path.write_bytes(checkpoint.encoded(arrays, meta))
+    old = dataclasses.replace(trained, workdir=str(tmp_path))
+    capsys.readouterr()
+    for which, result in before.items():
+        assert saved.evaluate(old, which) == result
+        assert "kept no statistics; taken from the data" in capsys.readouterr().err
+    with pytest.raises(UserError, match="of another version, it has no network"):
+        train.run(old)
 
 
 def test_an_export_takes_the_place_of_the_one_before_or_says_why_not(trained, monkeypatch, tmp_path):

@@ -185,12 +185,12 @@ def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path
     assert saved.evaluate(config, "last")["epoch"] == 1
     passed_over, other = capsys.readouterr().err.splitlines()
     assert passed_over.startswith(f"passed over: {newest}: damaged")
-    assert other == "other data than those of the run, or in another order: drawn"
+    assert other == "other data than the run's, or in another order: drawn; standardized as the run's"
     data = tiny.data()
     grey = dataclasses.replace(data, train_images=data.train_images[..., :1], test_images=data.test_images[..., :1])
     monkeypatch.setattr(train.trainer, "load_data", lambda config: grey)
     for which in ("last", "best"):
-        with pytest.raises(UserError, match="the checkpoint has nothing of shape"):
+        with pytest.raises(UserError, match="^drawn: images of .* 1 channel; the network takes .* 3 channels"):
             saved.evaluate(config, which)
 
 
