@@ -6,6 +6,7 @@ else, so that a script that imports the library and a person at a terminal get t
 import dataclasses
 import numbers
 import os
+import re
 import typing
 from dataclasses import dataclass
 
@@ -27,15 +28,35 @@ class Config:
     """One training run. Raises `UserError` naming the flag, its value and what is allowed."""
 
     # data
-    dataset: str = option("cifar10", "what to train on", choices=("cifar10", "cifar100", "synthetic"), group="data")
+    dataset: str = option("cifar10", "what to train on: cifar10, cifar100, synthetic, images (any labelled images, in "
+                          "--data_dir), or tfds/NAME, an image classification set of TensorFlow Datasets", group="data")
     data_dir: str | None = option(
-        None, "folder or archive with the data: published Python or binary form, .npz or TFDS directory "
-        "(default: prepare with TFDS)", group="data", path=True)
+        None, "folder or archive with the data. CIFAR: published Python or binary form, TFDS directory, or what images "
+        "may be: class folders (train/CLASS/*.png, or CLASS/*.png), also in a .zip or .tar, a CSV or Parquet table of "
+        "paths and labels, Parquet with the images in it, .npz (default, of CIFAR: where other programs have left it, "
+        "else prepare with TFDS)", group="data", path=True)
+    image_column: str | None = option(None, "a table's column of images or their paths (default: found by looking)",
+                                      group="data")
+    label_column: str | None = option(None, "a table's column of labels (default: found by looking)", group="data")
+    labels: str = option("fine", "which of two kinds of labels, as CIFAR-100 has them", choices=("fine", "coarse"),
+                         group="data")
+    tfds_splits: str = option("train,test", "tfds/NAME: the splits to train and to evaluate on, or the first alone",
+                              group="data")
+    image_size: str | None = option(None, "bring all images to this size in pixels: 64, or 48x64 for height and width "
+                                    "(default: the one that they have)", group="data")
+    resize: str = option("stretch", "how they are brought to it: all of an image, the largest part about its centre, "
+                         "or all with black beside it", choices=("stretch", "crop", "pad"), group="data")
+    channels: str = option("auto", "what grey, colour and alpha become (auto: what all images have)",
+                           choices=("auto", "grey", "rgb", "rgba"), group="data")
+    skip_damaged: bool = option(False, "leave out images that can't be decoded, and say which", group="data")
+    cache_dir: str | None = option(None, "folder for the pixels of decoded images, which the next run finds there "
+                                   "(default: ~/.cache/cifar_fast/images)", group="data", path=True)
     classes: int = option(10, "classes of the synthetic data: 10 or 100", low=10, high=100, group="data")
     train_examples: int | None = option(None, "use only the first n training images", low=1, group="data")
     test_examples: int | None = option(None, "use only the first n test images", low=1, group="data")
     validation_examples: int = option(
         0, "hold the last n training images out and evaluate on them in place of the test set", low=0, group="data")
+    validation_share: float = option(0.0, "the same as a share of the training images", low=0, high=0.9, group="data")
     standardize: str = option("channel", "subtract the training images' mean and divide by their deviation: one "
                               "number for all channels, or one a channel", choices=("scalar", "channel"), group="data")
     test_statistics: str = option("train", "standardize the test images by the training images' statistics "
@@ -124,6 +145,8 @@ class Config:
     average_every: int = option(5, "steps between two updates of the average", low=1, group="optimizer")
     average_decay: float = option(0.95, "share that the average keeps in an update; lookahead's grows to decay^every, "
                                   "with the third power of the training done", low=0, high=0.99999, group="optimizer")
+    class_weights: str = option("none", "balanced: examples of rare classes count for more in the loss, so that all "
+                                "classes count alike", choices=("none", "balanced"), group="optimizer")
     label_smoothing: float = option(0.0, "share of the label spread over all classes", low=0, high=0.9,
                                     group="optimizer")
 
@@ -195,6 +218,28 @@ class Config:
             raise UserError(f"--prune={self.prune}: must be below the share it draws from, "
                             f"--prune_easy={self.prune_easy}")
         plan.sizes(self.image_sizes, self.epochs)
+        plan.image_size(self.image_size)
+        self._check_data()
+
+    def _check_data(self):
+        """Raises UserError for an unknown data set, and for flags that do not count for it."""
+        of_tfds = re.fullmatch(r"tfds/\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?", self.dataset, re.ASCII)
+        if self.dataset not in DATASETS and not of_tfds:
+            raise UserError(f"--dataset={self.dataset}: must be one of {', '.join(DATASETS)}, or tfds/NAME")
+        if self.dataset == "images" and not self.data_dir:
+            raise UserError("--dataset=images: needs --data_dir, the folder, archive or table with the images")
+        if not of_tfds and self.tfds_splits != "train,test":
+            raise UserError(f"--tfds_splits={self.tfds_splits}: only of --dataset=tfds/NAME")
+        if not re.fullmatch(r"[^,]+(,[^,]+)?", self.tfds_splits):
+            raise UserError(f"--tfds_splits={self.tfds_splits}: must be one split or two, as in train,test")
+        if self.labels == "coarse" and self.dataset in ("cifar10", "synthetic"):
+            raise UserError(f"--labels=coarse: {self.dataset} has one kind of labels")
+        unused = [name for name in ("image_column", "label_column", "cache_dir", "skip_damaged") if getattr(self, name)]
+        if unused and self.dataset == "synthetic":
+            raise UserError(f"--{unused[0]}: the synthetic images are in no file")
+        if self.validation_share and self.validation_examples:
+            raise UserError(f"--validation_share={self.validation_share} --validation_examples="
+                            f"{self.validation_examples}: take one of them")
 
     @classmethod
     def of_flag_lines(cls, lines):
@@ -221,12 +266,13 @@ class Config:
 # Flags that may differ when a run goes on: they change where and how fast, not what is computed. Other devices change
 # rounding, and other numbers of replicas over which images a batch statistic is taken, unless it is over all.
 # `epochs` is not among them: most schedules depend on it.
-FREE = ("workdir", "data_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input", "convolutions",
-        "strategy", "num_devices", "logical_cpus", "worker_timeout")
+FREE = ("workdir", "data_dir", "cache_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input",
+        "convolutions", "strategy", "num_devices", "logical_cpus", "worker_timeout")
 
 # By the type of a field: what it holds, in words, and the types of Python's and NumPy's that are as good.
 KINDS = {int: ("a whole number", numbers.Integral), float: ("a number", numbers.Real), str: ("a text", str),
          bool: ("true or false", bool | np.bool_)}
+DATASETS = ("cifar10", "cifar100", "images", "synthetic")
 LARGEST = 2**31 - 1  # of any number: steps and examples are counted in int32
 
 

@@ -17,7 +17,10 @@ from cifar_fast.config import Config
 SMALL = ["--dataset=synthetic", "--train_examples=16", "--test_examples=4", "--batch_size=8", "--units=3",
          "--filters=1", "--epochs=1"]
 # What is wrong with a text is for each flag to say.
-TEXTS = {"data_dir": ["/no/such/folder", "/dev/null", "gs://bucket/x", "~no-such-user/x"],
+TEXTS = {"dataset": ["cifar", "images", "tfds/", "tfds/../x", "tfds/a b"], "image_column": ["path"],
+         "label_column": ["label"], "cache_dir": ["cache", "gs://bucket/x"],
+         "tfds_splits": ["train", "train,", "a,b,c"], "image_size": ["x", "3", "0x64", "64x", "1025", "48x64x3"],
+         "data_dir": ["/no/such/folder", "/dev/null", "gs://bucket/x", "~no-such-user/x"],
          "workdir": ["/proc/nothing", "/dev/null/run", "s3://bucket/run", "~no-such-user/run"],
          "image_sizes": ["32", "x", "32x0", "0x4", "-8x4"]}
 PLACES = {"data_dir": ["--dataset=cifar10"]}  # what else must stand there for the flag to count
@@ -28,6 +31,10 @@ WRONG = [
     "train --seed=1.0", "train --seed=one", "train --epochs=1e3", "train --epochs=٣٣٣x",
     "train --batch_size=17", "train --units=4", "train --classes=11", "train --mixup=1 --cutmix=1",
     "train --alternating_flip --horizontal_flip",
+    "train --validation_share=0.5 --validation_examples=3", "train --labels=coarse", "train --skip_damaged",
+    "train --dataset=cifar10 --labels=coarse", "train --dataset=images --data_dir=.",
+    "train --dataset=images --data_dir=/dev/null", "train --dataset=images --data_dir=. --image_column=path",
+    "train --dataset=tfds/mnist --tfds_splits=a,b,c", "train --dataset=cifar10 --tfds_splits=train",
     "train --prune=0.8", "train --prune=0.3 --prune_easy=0.34 --train_examples=10",
     "train --crop_size=33", "train --crop_padding=32", "train --crop_padding=33 --crop_fill=zero", "train --cutout=33",
     "train --crop_size=24 --cutout=25", "train --crop_size=3 --whitening",

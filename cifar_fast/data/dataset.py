@@ -12,7 +12,10 @@ SAMPLE = 500  # of so many images one counts in a digest
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [N, H, W, C], labels int32 [N], and `origin`, a line that says what was found where."""
+    """Images uint8 [N, H, W, C], labels int32 [N], and `origin`, a line that says what was found where.
+
+    Images may be a memory map or `rows.Rows` of one, larger than the memory: index them, a batch at a time.
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -31,13 +34,16 @@ class Dataset:
 
 
 def checked(arrays, names, origin):
-    """The `Dataset` of what a reader gave: images and labels of training and test, see `conversion`, and the classes'
-    names. Raises UserError, naming `origin`."""
+    """The `Dataset` of what a reader gave: images and labels of training and, if there is one, of the test set, see
+    `conversion`, and the classes' names. Raises UserError, naming `origin`."""
     images, labels = conversion.images(arrays[::2], origin), []
-    for kind, found, given in zip(("training", "test"), images, arrays[1::2], strict=True):
+    for kind, found, given in zip(("training", "test"), images, arrays[1::2], strict=False):
         labels.append(conversion.labels(given, len(names), f"{origin}, {kind} set"))
         if len(found) != len(labels[-1]):
             raise UserError(f"{origin}, {kind} set: {len(found)} images and {len(labels[-1])} labels")
+    if len(images) == 1:
+        images.append(images[0][:0])
+        labels.append(labels[0][:0])
     if images[0].shape[1:] != images[1].shape[1:]:
         raise UserError(f"{origin}: training images {images[0].shape} and test images {images[1].shape} must have one "
                         "shape")

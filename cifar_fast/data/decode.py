@@ -3,6 +3,7 @@
 Pillow decodes and resizes, as it does for Keras (keras/src/utils/image_utils.py); it lets go of Python's lock
 meanwhile, so threads are enough.
 """
+import contextlib
 import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ class DamagedImage(ValueError, OSError):
     """A file that holds no whole image; its name is in the message. OSError is what Pillow, and so Keras, raises."""
 
 
-def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", deep=False):
+def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", deep=False, draft=False, most=None):
     """Decodes one image.
 
     Args:
@@ -37,18 +38,42 @@ def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", dee
       fit: "stretch" takes the whole image; "crop" the largest part about its centre of the size's aspect ratio, as
         Keras's keep_aspect_ratio does; "pad" fits the whole image in and makes the rest black.
       deep: leave the grey levels of files with 16 or 32 bits as they are in mode "L", as Keras does.
+      draft: decode a JPEG at a half, a quarter or an eighth of its size where that is still at least twice `size`: much
+        faster for photographs that become small, and not quite the same pixels.
+      most: how many pixels a file may declare; None for Pillow's limit against decompression bombs, twice
+        `PIL.Image.MAX_IMAGE_PIXELS`.
     Returns:
       uint8 [height, width, 1, 3 or 4]; where `deep` finds such a file int32.
     Raises:
-      DamagedImage (a ValueError): the file is no whole image, or declares more pixels than Pillow's limit against
-        decompression bombs, twice `PIL.Image.MAX_IMAGE_PIXELS`. Nothing is allocated for those.
+      DamagedImage (a ValueError): the file is no whole image, or declares too many pixels. Nothing is allocated for
+        those.
       OSError: it can't be read.  ValueError: another argument is wrong.
     """
     _check(size, mode, resample, fit)
-    if isinstance(source, (str, bytes, os.PathLike)):
-        with open(source, "rb") as file:
-            return _decode(file, os.fsdecode(source), size, mode, resample, fit, deep)
-    return _decode(source, getattr(source, "name", "a file object"), size, mode, resample, fit, deep)
+    with _image(source, most) as image:
+        if draft and size:
+            image.draft(mode, (2 * size[1], 2 * size[0]))
+        grey = deep and mode == "L" and image.mode in ("I;16", "I")
+        converted = image if image.mode == mode or grey else image.convert(mode)
+        pixels = np.asarray(_resized(converted, size, RESAMPLE[resample], fit), np.int32 if grey else np.uint8)
+    return pixels.reshape(*pixels.shape[:2], CHANNELS[mode])
+
+
+def converted(array, size, mode, resample="nearest", fit="stretch"):
+    """Pixels, uint8 [H, W, 1, 3 or 4], brought to a size and a mode as `decode` does."""
+    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).convert(mode)
+    return np.asarray(_resized(image, size, RESAMPLE[resample], fit)).reshape(*size, CHANNELS[mode])
+
+
+def look(source, most=None):
+    """What an image's header says: height, width, and "L", "LA", "RGB" or "RGBA" for whether it has colour and alpha.
+
+    Args and errors are those of `decode`.
+    """
+    with _image(source, most) as image:
+        clear = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
+        grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;")
+        return image.height, image.width, ("L" if grey else "RGB") + "A" * clear
 
 
 def decode_all(sources, size=None, mode="RGB", resample="nearest", fit="stretch", out=None, workers=None, report=None):
@@ -103,18 +128,24 @@ def _check(size, mode, resample, fit):
         raise ValueError(f"size={size!r}: must be (height, width), each at least 1")
 
 
-def _decode(file, name, size, mode, resample, fit, deep):
-    try:
-        with Image.open(file, formats=_formats()) as image:
-            grey = deep and mode == "L" and image.mode in ("I;16", "I")
-            converted = image if image.mode == mode or grey else image.convert(mode)
-            pixels = np.asarray(_resized(converted, size, RESAMPLE[resample], fit), np.int32 if grey else np.uint8)
-    except MemoryError:
-        raise
-    except Exception as error:  # of a damaged file Pillow's parsers may raise what they like
-        why = short(str(error)) or type(error).__name__
-        raise DamagedImage(f"{name}: can't be read as an image ({why})") from error
-    return pixels.reshape(*pixels.shape[:2], CHANNELS[mode])
+@contextlib.contextmanager
+def _image(source, most):
+    """Opens an image, which reads its header alone. What Pillow raises in the block becomes a DamagedImage."""
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, (str, bytes, os.PathLike)):
+            file, name = stack.enter_context(open(source, "rb")), os.fsdecode(source)
+        else:
+            file, name = source, getattr(source, "name", "a file object")
+        try:
+            image = stack.enter_context(Image.open(file, formats=_formats()))
+            if most and image.width * image.height > most:
+                raise ValueError(f"it declares {image.width}×{image.height} pixels, at most {most} are decoded")
+            yield image
+        except MemoryError:
+            raise
+        except Exception as error:  # of a damaged file Pillow's parsers may raise what they like
+            why = short(str(error)) or type(error).__name__
+            raise DamagedImage(f"{name}: can't be read as an image ({why})") from error
 
 
 def _resized(image, size, resample, fit):

@@ -51,17 +51,22 @@ def is_of_system(error):
 def opened_zip(path):
     """A `zipfile.ZipFile`. Raises ValueError if its table of contents is too long; of damaged files zipfile may raise
     what it likes."""
-    with _Cautious(path) as file, zipfile.ZipFile(file) as archive:
+    with Cautious(path, CONTENTS) as file, zipfile.ZipFile(file) as archive:
         yield archive
 
 
-class _Cautious(io.FileIO):
+class Cautious(io.FileIO):
     """A file that is never read far ahead: zipfile would take a table of contents of any length."""
 
+    def __init__(self, path, most):
+        """most: bytes of the longest table of contents."""
+        super().__init__(path)
+        self.most = most
+
     def read(self, size=-1):
-        if size > CONTENTS:
+        if size > self.most:
             raise ValueError("its table of contents is too long")
-        return super().read(CONTENTS if size < 0 else size)
+        return super().read(self.most if size < 0 else size)
 
 
 def unzipped(archive, member):

@@ -1,42 +1,63 @@
-"""Where the images come from: published files, .npz, TFDS or the built-in set, all as uint8 arrays in memory."""
+"""Where the images come from: CIFAR's files, any labelled images, TFDS or the built-in set, all as uint8 arrays."""
+from dataclasses import replace
 from pathlib import Path
 
 from cifar_fast import paths
 from cifar_fast.data import split, synthetic, tfds
-from cifar_fast.data.cifar import places
-from cifar_fast.data.cifar.published import ARCHIVES
+from cifar_fast.data.cifar import finding, places
 from cifar_fast.data.dataset import Dataset
+from cifar_fast.data.labelled import cache, images
 from cifar_fast.errors import UserError
+
+TFDS = "tfds/"
 
 
 def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_examples=None,
-         validation_examples=0):
+         validation_examples=0, validation_share=0.0, reading=None, splits=("train", "test")):
     """Loads a data set.
 
     Args:
-      name: "cifar10", "cifar100" (fine labels) or "synthetic".
-      data_dir: the folder of the published files or one that holds it, their .tar.gz, an .npz, or a TFDS folder;
-        None asks TFDS.
+      name: "cifar10", "cifar100", "images", "tfds/NAME" or "synthetic".
+      data_dir: where it lies, see `places.load` and `images.load`; of TFDS the folder of its data. None takes CIFAR
+        from where other programs have left it, and else asks TFDS.
       seed, classes: of the synthetic set.
       train_examples, test_examples: use only the first n.
-      validation_examples: the last n training images take the test set's place; the first of the rest train.
+      validation_examples: so many of the training images take the test set's place; the first of the rest train.
+      validation_share: the same as a share of them.
+      reading: an `images.Reading`; None for its defaults. splits: of TFDS, to train and to evaluate on.
     Raises:
       UserError: nothing usable there; a damaged or hostile file; fewer images than asked for.
       ValueError: an unknown name, or a number of examples that can't be one.
     """
-    if name not in ("synthetic", *ARCHIVES):
-        raise ValueError(f"name={name!r}: must be cifar10, cifar100 or synthetic")
+    if name not in ("cifar10", "cifar100", "images", "synthetic") and not name.startswith(TFDS):
+        raise ValueError(f"name={name!r}: must be cifar10, cifar100, images, tfds/NAME or synthetic")
     if validation_examples < 0 or any(n is not None and n < 1 for n in (train_examples, test_examples)):
         raise ValueError("train_examples and test_examples must be at least 1 or None, validation_examples at least 0")
+    reading, place = reading or images.Reading(), Path(paths.local(data_dir, "--data_dir")) if data_dir else None
     if name == "synthetic":
         data = _synthetic(seed, classes, train_examples, test_examples, validation_examples)
-    elif data_dir:
-        data = places.load(name, Path(paths.local(data_dir, "--data_dir")))
+    elif name == "images":
+        data = images.load(place, reading)
+    elif name.startswith(TFDS):
+        data = tfds.load(name.removeprefix(TFDS), place, splits, reading)
     else:
-        data = tfds.load(name)
+        name += "_coarse" if reading.labels == "coarse" else ""
+        data = places.load(name, place, reading) if place else finding.load(name, reading)
+    data = _formed(data, reading.form)
+    if validation_share:
+        validation_examples = max(1, round(validation_share * len(data.train_images)))
     if validation_examples:
         data = split.held_out(data, validation_examples)
+    if not len(data.test_images):
+        raise UserError(f"{data.origin}: no test images; hold some of the training images out for the evaluation, as "
+                        "by --validation_share=0.2")
     return split.first(data, train_examples, test_examples)
+
+
+def _formed(data, form):
+    """The images brought to a `cache.Form`, if they are not yet."""
+    train, test = (cache.formed(part, form) for part in (data.train_images, data.test_images))
+    return replace(data, train_images=train, test_images=test)
 
 
 def _synthetic(seed, classes, train_examples, test_examples, validation_examples):

@@ -63,7 +63,7 @@ def fitted(images, statistics):
       UserError: the images are smaller than a patch, larger than `PIXELS`, or all of one colour.
     """
     check(*images.shape[1:3])
-    if (images[:IMAGES] == images[0, 0, 0]).all():
+    if (images[:IMAGES] == images[0][0, 0]).all():
         raise UserError("--whitening: the training images are all of one colour; leave it out")
     return kernel(covariance(images[:IMAGES], statistics, SIDE), SIDE, EPSILON)
 

@@ -12,7 +12,7 @@ from cifar_fast.network import whitening
 
 # Each stage draws from (seed, epoch + its own number), so that none repeats another's draws.
 CROPS, MIXING, FLIP = 1 << 28, 2 << 28, 3 << 28
-COUNTED = 1000  # images whose numbers are counted at a time: as many int64 are made of them
+COUNTED = 1 << 22  # numbers that are counted at a time: as many int64 are made of them
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,12 @@ class Statistics:
 
     @classmethod
     def of(cls, images, kind):
-        """images: uint8 [N, H, W, C]; kind: "scalar" or "channel". Exact: counted, not summed in floats. Where all
-        numbers are the same, as those of an opaque fourth channel, 255 stands for a deviation of 0."""
-        counts = 0.0
-        for first in range(0, len(images), COUNTED):
-            part = images[first:first + COUNTED]
+        """images: uint8 [N, H, W, C], a part at a time is in memory; kind: "scalar" or "channel". Exact: counted, not
+        summed in floats. Where all numbers are the same, as those of an opaque fourth channel, 255 stands for a
+        deviation of 0."""
+        counts, step = 0.0, max(1, COUNTED // int(np.prod(images.shape[1:])))
+        for first in range(0, len(images), step):
+            part = images[first:first + step]
             channels = [part] if kind == "scalar" else [part[..., c] for c in range(part.shape[-1])]
             counts += np.array([np.bincount(c.reshape(-1), minlength=256) for c in channels], np.float64)
         values, total = np.arange(256.0), counts.sum(1)

@@ -66,3 +66,15 @@ def sizes(text, epochs):
         raise UserError(f"--image_sizes={text}: these are {given} epochs, but --epochs={epochs}; give sizes "
                         f"for so many, as in 32x{epochs}")
     return [size for size, count in parts for _ in range(count)]
+
+
+def image_size(text):
+    """"64" or "48x64" → (height, width); None stands for no text. Raises UserError: another form, or a side below 4 or
+    above 1024."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", text, re.ASCII)
+    size = match and (int(match[1]), int(match[2] or match[1]))
+    if not size or not 4 <= min(size) <= max(size) <= 1024:
+        raise UserError(f"--image_size={text}: must be a side of 4 to 1024 pixels, or HEIGHTxWIDTH, as in 64 or 48x64")
+    return size

@@ -37,14 +37,15 @@ class Engine:
         batches bring their images (`pipeline.image_batches`).
       average: an `averages.Averages` of the model's variables, or None.
       replica, replicas: this engine's number among so many that share each batch (`parallel.ParallelEngine`).
+      class_weights: what `objective.balanced` gives, or None.
     """
 
     def __init__(self, config, compute, model, optimizer, prepare, examples, data=None, average=None, replica=0,
-                 replicas=1):
+                 replicas=1, class_weights=None):
         self.model, self.prepare, self.average = model, prepare, average
         self.device, self.replica, self.replicas = compute.device, replica, replicas
         self.l2, self.smoothed = config.l2, config.label_smoothing > 0
-        self.share = 1 / replicas
+        self.share, self.class_weights = 1 / replicas, class_weights
         self.rate, self.optimizer_inputs = optimizer.learning_rate, getattr(optimizer, "inputs", [])
         self.scaled = compute.precision == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if self.scaled else optimizer
@@ -127,13 +128,14 @@ class Engine:
         Args:
           batch: a `batch.Batch`. step: int32 scalar. sample_weights: float32 [B], on the losses; None for ones.
         Returns:
-          the loss, L2 included (float32 scalar); each example's cross-entropy (float32 [B]); logits (float32 [B, K]).
+          the loss, L2 included (float32 scalar); each example's weighted cross-entropy (float32 [B]);
+          logits (float32 [B, K]).
         """
         logits = self.model(batch.images, seed=tf.stack([tf.cast(self.seed, tf.int32), step]), training=True)
         smoothing = tf.identity(self.smoothing) if self.smoothed else 0.0
-        losses = objective.cross_entropy(logits, batch.labels, smoothing)
+        losses = objective.cross_entropy(logits, batch.labels, smoothing, self.class_weights)
         if batch.others is not None:
-            others = objective.cross_entropy(logits, batch.others, smoothing)
+            others = objective.cross_entropy(logits, batch.others, smoothing, self.class_weights)
             losses = batch.shares * losses + (1 - batch.shares) * others
         loss = tf.reduce_mean(losses if sample_weights is None else sample_weights * losses)
         return loss + objective.l2_penalty(self.model.kernels(), self.l2), losses, logits

@@ -7,8 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from cifar_fast.data import sources
+from cifar_fast.data.labelled.cache import Form
+from cifar_fast.data.labelled.images import Reading
 from cifar_fast.network import flops, resnet, whitening
-from cifar_fast.training import batch, optimizers, pipeline, plan, pruning, schedules
+from cifar_fast.training import batch, objective, optimizers, pipeline, plan, pruning, schedules
 from cifar_fast.training.averages import Averages
 from cifar_fast.training.batch import Preparation, Statistics
 from cifar_fast.training.evaluate import Evaluator
@@ -82,9 +84,12 @@ class Trainer:
             if config.average != "none":
                 average = Averages(model.variables, config.average, config.average_every, config.average_decay,
                                    self.steps)
+            weights = None
+            if config.class_weights == "balanced":
+                weights = objective.balanced(data.train_labels, len(data.class_names))
             return Engine(
                 config, compute, model, optimizers.build(config), Preparation(config, self.statistics),
-                len(data.train_images), held, average, replica, replicas)
+                len(data.train_images), held, average, replica, replicas, weights)
 
     def batches(self, epoch, start=0):
         """An iterator over the batches of an epoch from step `start` on. Starting an epoch decides what it prunes."""
@@ -134,9 +139,12 @@ class Trainer:
 
 def load_data(config):
     """The `sources.Dataset` that a `Config` names. Raises UserError: bad data, or its images don't fit the rest."""
+    form = Form(plan.image_size(config.image_size), config.resize, config.channels, config.skip_damaged)
+    reading = Reading(config.image_column, config.label_column, config.labels, form, config.cache_dir)
     data = sources.load(config.dataset, config.data_dir, seed=config.seed, classes=config.classes,
                         train_examples=config.train_examples, test_examples=config.test_examples,
-                        validation_examples=config.validation_examples)
+                        validation_examples=config.validation_examples, validation_share=config.validation_share,
+                        reading=reading, splits=config.tfds_splits.split(","))
     batch.check(config, data.train_images.shape[1:])
     return data
 

@@ -1,4 +1,5 @@
-"""What lies at a path that should hold CIFAR: published files in a folder or an archive, an .npz, a TFDS folder."""
+"""What lies at a path that should hold CIFAR: published files in a folder or an archive, an .npz, a TFDS folder, or any
+labelled images of its classes."""
 import contextlib
 import stat
 
@@ -7,16 +8,18 @@ from cifar_fast.data.cifar import readers, search
 from cifar_fast.data.cifar.archive import Files
 from cifar_fast.data.cifar.published import ARCHIVES, CLASS_NAMES, FORMS, SOURCE
 from cifar_fast.data.dataset import checked
+from cifar_fast.data.labelled import images, tables
 from cifar_fast.errors import UserError
 
 
-def load(name, path):
-    """The `Dataset` of "cifar10" or "cifar100" at a `Path`. Raises UserError: nothing usable there, or damaged."""
+def load(name, path, reading):
+    """The `Dataset` of "cifar10", "cifar100" or "cifar100_coarse" at a `Path`, by an `images.Reading`. Raises
+    UserError: nothing usable there, or damaged."""
     try:
         if stat.S_ISDIR(path.stat().st_mode):
-            return _from_folder(name, path)
+            return _from_folder(name, path, reading)
         if path.is_file():
-            return _from_file(name, path)
+            return _from_file(name, path, reading)
         problem = "is no folder or file"
     except (FileNotFoundError, NotADirectoryError):
         beside = _anywhere(name, path.absolute().parent)
@@ -29,12 +32,16 @@ def load(name, path):
                     ".npz or a TFDS folder")
 
 
-def _from_folder(name, path):
+def _from_folder(name, path, reading):
     if found := search.search(name, path):
         if found.form == "archive":
-            return _from_file(name, found.path)
-        return tfds.load(name, found.path) if found.form == "tfds" else (
+            return _from_file(name, found.path, reading)
+        return tfds.load(name, found.path, reading=reading) if found.form == "tfds" else (
             _published(name, found.form, Files(found.path, name)))
+    names = CLASS_NAMES[name].split()
+    if any((path / folder).is_dir() for folder in ("train", names[0])) or any(
+            any(path.glob(pattern)) for pattern in ("*.parquet", "*/*.parquet", "*.csv")):
+        return images.load(path, reading, names)
     other = next(one for one in ARCHIVES if one != name)
     if _anywhere(other, path):
         raise UserError(f"--data_dir={path}: holds {other}, not {name}; give --dataset={other}, or another place")
@@ -45,11 +52,13 @@ def _from_folder(name, path):
                     f"{f', as --data_dir={path / files[0]}' if files else ''}")
 
 
-def _from_file(name, path):
+def _from_file(name, path, reading):
     if (path.parent / FORMS[name, "python"].train[0]).is_file() and not search.ARCHIVE.search(path.name):
         raise UserError(f"--data_dir={path}: is one file of the set; give its folder, --data_dir={path.parent}")
     if path.suffix.lower() == ".npz" or packing.kind(path) == ".zip" and npz.is_one(path):
         return checked(npz.read(path), CLASS_NAMES[name].split(), f"{name}: .npz {path}")
+    if path.suffix.lower() in tables.ENDINGS or images.in_archive(path):
+        return images.load(path, reading, CLASS_NAMES[name].split())
     files = Files(path, name)
     for form in ("python", "binary"):
         if FORMS[name, form].train[0] in files:

@@ -1,7 +1,8 @@
 """What CIFAR's authors publish: where, the files of each form, their checksums, and the names of the classes."""
 from typing import NamedTuple
 
-SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+SOURCE = ("https://www.cs.toronto.edu/~kriz/cifar.html (in 2026 users report up to an hour), or its Parquet files "
+          "from https://huggingface.co/datasets/uoft-cs/cifar10 or …/cifar100 (a few minutes)")
 ARCHIVES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
 ARCHIVE_MD5 = {  # MD5 sums that the authors publish of the archives
     "c58f30108f718f92721af3b95e74349a", "eb9058c3a382ffc7106e4002c42a8d85", "c32a1d4ab5d03f1284b67883e8d87530",
@@ -12,7 +13,10 @@ FILE_MD5 = {  # and those of the files in the Python form
     "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb", "test_batch": "40351d587109b95175f43aff81a1287e",
     "batches.meta": "5ff9c542aee3614f3951f8cda6e48888", "train": "16019d7e3df5f24257cddd939b257f8d",
     "test": "f0ef6b0ae62326f3e7ffdfab6717acfc", "meta": "7973b15100ade9c7d40fb424638fde48"}
-CLASSES = {"cifar10": 10, "cifar100": 100}
+# "cifar100_coarse" is CIFAR-100 with its 20 labels of a coarser kind.
+ARCHIVES["cifar100_coarse"] = ARCHIVES["cifar100"]
+CLASSES = {"cifar10": 10, "cifar100": 100, "cifar100_coarse": 20}
+LABELS = {"cifar10": "label", "cifar100": "fine_label", "cifar100_coarse": "coarse_label"}
 CLASS_NAMES = {
     "cifar10": "airplane automobile bird cat deer dog frog horse ship truck",
     "cifar100": """
@@ -23,7 +27,12 @@ CLASS_NAMES = {
         palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road
         rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower
         sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
-        willow_tree wolf woman worm"""}
+        willow_tree wolf woman worm""",
+    "cifar100_coarse": """
+        aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices
+        household_furniture insects large_carnivores large_man-made_outdoor_things large_natural_outdoor_scenes
+        large_omnivores_and_herbivores medium_mammals non-insect_invertebrates people reptiles small_mammals trees
+        vehicles_1 vehicles_2"""}
 
 
 class Form(NamedTuple):
@@ -43,3 +52,5 @@ FORMS = {
     ("cifar100", "python"): Form("cifar-100-python", ["train"], "test", "meta"),
     ("cifar100", "binary"): Form("cifar-100-binary", ["train.bin"], "test.bin", "fine_label_names.txt"),
 }
+FORMS["cifar100_coarse", "python"] = FORMS["cifar100", "python"]
+FORMS["cifar100_coarse", "binary"] = FORMS["cifar100", "binary"]._replace(names="coarse_label_names.txt")

@@ -3,7 +3,7 @@ import numpy as np
 
 from cifar_fast.data import conversion
 from cifar_fast.data.cifar import unpickle
-from cifar_fast.data.cifar.published import CLASSES, FORMS, SOURCE
+from cifar_fast.data.cifar.published import CLASSES, FORMS, LABELS, SOURCE
 from cifar_fast.errors import UserError, short
 
 SHAPES = ((3072,), (3, 32, 32), (32, 32, 3))  # of an image: as published, or as people repack them
@@ -13,7 +13,7 @@ def read_form(dataset, form, files):
     """Reads a published form.
 
     Args:
-      dataset: "cifar10" or "cifar100". form: "python" or "binary". files: an `archive.Files`.
+      dataset: "cifar10", "cifar100" or "cifar100_coarse". form: "python" or "binary". files: an `archive.Files`.
     Returns:
       train images uint8 [N, 32, 32, 3], train labels int32 [N], test images, test labels, class names or None.
     Raises:
@@ -30,7 +30,7 @@ def read_form(dataset, form, files):
 def _python_batch(dataset, files, name):
     where = f"{files.path}/{name}"
     batch = unpickle.loads(files.read(name), where)
-    key = "labels" if dataset == "cifar10" else "fine_labels"
+    key = f"{LABELS[dataset]}s"
     data, labels = (unpickle.array(_entry(batch, k)) for k in ("data", key))
     if data is None or labels is None:
         raise UserError(f"{where}: holds no data and {key}; is it a {dataset} file? Get it anew from {SOURCE}")
@@ -59,7 +59,7 @@ def _binary_batch(dataset, files, name):
                         f"get it anew from {SOURCE}")
     records = np.frombuffer(data, np.uint8).reshape(-1, head + 3072)
     images = records[:, head:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return _checked(dataset, where, images, records[:, head - 1])
+    return _checked(dataset, where, images, records[:, 0 if dataset == "cifar100_coarse" else head - 1])
 
 
 def _checked(dataset, where, images, labels):
@@ -73,7 +73,7 @@ def _class_names(dataset, form, files, meta):
     if form == "binary":
         names = data.split(maxsplit=CLASSES[dataset])
     else:
-        key = "label_names" if dataset == "cifar10" else "fine_label_names"
+        key = f"{LABELS[dataset]}_names"
         names = _entry(unpickle.loads(data, where), key)
     count = CLASSES[dataset]
     if not isinstance(names, list) or len(names) != count or not all(isinstance(n, bytes | str) for n in names):

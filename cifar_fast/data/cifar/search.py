@@ -13,6 +13,7 @@ LEVELS, ENTRIES, FOLDERS = 3, 1000, 300  # folders deep, entries of a folder and
 ARCHIVE = re.compile(r"\.(tar|tgz|tar\.gz|tbz2?|tar\.bz2|txz|tar\.xz|zip|npz)$", re.IGNORECASE)
 TITLE = {"cifar10": re.compile(r"cifar[-_ ]?10(?!0)", re.IGNORECASE),
          "cifar100": re.compile(r"cifar[-_ ]?100", re.IGNORECASE)}
+TITLE["cifar100_coarse"] = TITLE["cifar100"]
 
 
 class Found(NamedTuple):
@@ -44,7 +45,7 @@ def search(name, path):
     if prepared := tfds.prepared_in(name, path):
         return Found("tfds", prepared)
     for folders in levels:
-        if prepared := [Found("tfds", place) for folder, _ in folders if folder.name == name
+        if prepared := [Found("tfds", place) for folder, _ in folders if folder.name == name.removesuffix("_coarse")
                         if (place := tfds.prepared_in(name, folder))]:
             return _only(name, path, prepared)
     for folders in levels:

@@ -22,7 +22,7 @@ def summarize(config, metrics, result, evaluation_seconds):
         "test_accuracy": result.accuracy, "test_top5": result.top5, "test_loss": result.loss,
         "tta": "" if config.tta == "none" else config.tta,
         "tta_accuracy": result.tta_accuracy, "tta_top5": result.tta_top5,
-        "evaluated_on": "validation" if config.validation_examples else "test",
+        "evaluated_on": "validation" if config.validation_examples or config.validation_share else "test",
         "epochs": len(metrics), "clock_seconds": round(training + evaluation_seconds, 3),
         "training_seconds": round(training, 3), "final_evaluation_seconds": round(evaluation_seconds, 3),
         "compile_seconds": round(sum(line["compile_seconds"] for line in metrics), 3),

@@ -1,0 +1,273 @@
+"""Image files to one array of pixels, decoded and resized once: the next run finds it in a cache file.
+
+The file is the array's bytes, then a line of JSON with its shape and the rows of damaged images. It is written aside
+and renamed, under a name that is a digest of the files' names, sizes and times and of what was asked for: other files,
+another name. What fits is read into memory, the rest stays a memory map of which a batch at a time is read.
+"""
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import PIL
+from tqdm import tqdm
+
+from cifar_fast import files, processor
+from cifar_fast.data import decode
+from cifar_fast.data.rows import chosen
+from cifar_fast.errors import UserError, short
+
+HELD = 2 << 30  # bytes of pixels that are held in memory, if that is at most a quarter of the machine's
+PIXELS = 1 << 26  # that an image may declare: 8192×8192
+RESAMPLE = "lanczos"  # Pillow's is antialiased when it makes smaller
+SMALLEST = 4  # pixels a side that the network takes
+NAMED = 5  # damaged images that a message names
+VERSION = 1  # of the file and of what decides its pixels
+
+
+class Form(NamedTuple):
+    """What images become. size: (height, width), None for the one that all have. resize: how a size is reached, one of
+    `decode.FITS`. channels: "grey", "rgb", "rgba", or "auto": what all of them have. skip_damaged: leave out what
+    can't be decoded."""
+
+    size: tuple[int, int] | None = None
+    resize: str = "stretch"
+    channels: str = "auto"
+    skip_damaged: bool = False
+
+
+MODES = {"grey": "L", "rgb": "RGB", "rgba": "RGBA"}
+
+
+def pixels(sources, form, folder, key):
+    """Decodes images, or finds them in the cache.
+
+    Args:
+      sources: a list of (keys, read), one after another in the result: read(keys) gives pairs of each key and a
+        function that opens its file, in any order. form: a `Form`.
+      folder: a `Path`, that of the cache; made if it is not there. key: texts that say which images these are.
+    Returns:
+      images: uint8 [N, H, W, C], in memory, or a memory map or `Rows` of one.
+      kept: int64 [N], which of all the keys these are: all but the damaged ones.
+      note: where they come from, a phrase.
+    Raises:
+      UserError: a damaged image, unless those are skipped; images of different sizes and no size given; a cache that
+        can't be written, and too many images for the memory.
+    """
+    count = sum(len(keys) for keys, _ in sources)
+    digest = hashlib.sha256(repr((VERSION, PIL.__version__, form[:3])).encode())
+    for text in key:
+        digest.update(text.encode(errors="surrogateescape") + b"\0")
+    path = folder / f"{digest.hexdigest()[:40]}.images"
+    cached = _open(path, count)
+    if cached:
+        note = f"from the cache {path}"
+    else:
+        began = time.perf_counter()
+        cached, problem = _decoded(sources, count, form, path)
+        note = f"decoded in {time.perf_counter() - began:.1f} s, " + (problem or f"cached in {path}")
+    images, damaged = cached
+    if damaged and not form.skip_damaged:  # of a file that was written with them skipped
+        raise _refusal(damaged, count)
+    kept = np.setdiff1d(np.arange(count), [row for row, _ in damaged])
+    if damaged:
+        note += f", {len(damaged)} damaged left out ({short(damaged[0][1])}{', …' if len(damaged) > 1 else ''})"
+    return chosen(images, kept) if damaged else images, kept, note
+
+
+def formed(images, form):
+    """Images that are pixels already, uint8 [N, H, W, C], brought to a `Form`. Raises UserError: two channels can't
+    be."""
+    size, channels = form.size or images.shape[1:3], images.shape[3]
+    mode = MODES.get(form.channels) or next((m for m, c in decode.CHANNELS.items() if c == channels), None)
+    if mode and images.shape[1:] == (*size, decode.CHANNELS[mode]) or mode is None and size == images.shape[1:3]:
+        return images
+    if channels not in decode.CHANNELS.values():
+        raise UserError(f"--image_size, --channels: images of {channels} channels can't be changed; give them as they "
+                        "are to be")
+    out = np.empty((len(images), *size, decode.CHANNELS[mode]), np.uint8)
+
+    def work(row):
+        out[row] = decode.converted(images[row], size, mode, RESAMPLE, form.resize)
+
+    with ThreadPoolExecutor(processor.usable_cores()) as pool:
+        for _ in pool.map(work, range(len(images))):
+            pass
+    return out
+
+
+def fits(count):
+    """Whether so many bytes of pixels are held in memory."""
+    return count <= min(HELD, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
+
+
+def default_folder():
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "cifar_fast" / "images"
+
+
+def _open(path, count):
+    """(images, [(row, reason) of the damaged]) of a cache file; None if there is none, or it is not as it was
+    written."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 8))
+            tail = int.from_bytes(file.read(8), "little")
+            if not 0 < tail <= size - 8:
+                return None
+            file.seek(size - 8 - tail)
+            entry = json.loads(file.read(tail))
+        shape, damaged = tuple(map(int, entry["shape"])), [(int(row), str(why)) for row, why in entry["damaged"]]
+        nbytes = int(np.prod(shape, dtype=object))
+        if len(shape) != 4 or min(shape) < 1 or shape[0] != count or nbytes != size - 8 - tail or not all(
+                0 <= row < count for row, _ in damaged):
+            return None
+        if fits(nbytes):
+            return np.fromfile(path, np.uint8, nbytes).reshape(shape), damaged
+        return np.memmap(path, np.uint8, "r", shape=shape), damaged
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _decoded(sources, count, form, path):
+    """What `_open` gives, of a file newly written; and why it was not, if it was not and all fits into memory."""
+    size, mode = _shape(sources, count, form)
+    shape = (count, *size, decode.CHANNELS[mode])
+    nbytes = int(np.prod(shape, dtype=object))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        aside = path.parent / f"{files.TEMPORARY}{secrets.token_hex(4)}-{path.name}"
+        file = aside.open("xb+")
+    except OSError as error:
+        if fits(nbytes):
+            images = np.empty(shape, np.uint8)
+            return (images, _fill(images, sources, form, size, mode)), f"not cached ({path.parent}: {error.strerror})"
+        raise UserError(f"--cache_dir={path.parent}: can't be written ({error.strerror}), and {nbytes >> 20} MiB of "
+                        "pixels are too many for the memory; name another folder") from None
+    try:
+        with file, files.writing(aside):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as long as its writer lives
+            os.posix_fallocate(file.fileno(), 0, nbytes)  # a full disk would end a process that writes by memory map
+            images = np.memmap(file, np.uint8, "r+", shape=shape)
+            damaged = _fill(images, sources, form, size, mode)
+            images.flush()
+            entry = json.dumps({"shape": shape, "damaged": damaged}).encode()
+            file.seek(nbytes)
+            file.write(entry + len(entry).to_bytes(8, "little"))
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+    return _open(path, count), None
+
+
+def _sweep(folder):
+    """Deletes what killed writers left: a living one holds a lock on its file."""
+    for path in folder.glob(f"{files.TEMPORARY}*.images"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+def _shape(sources, count, form):
+    """The size and the mode that all images get; looks at their headers unless both are given."""
+    if form.size and form.channels != "auto":
+        return form.size, MODES[form.channels]
+    sizes, modes, damaged = {}, set(), []
+    for row, key, found in _each(sources, count, "looking at", lambda file: decode.look(file, PIXELS)):
+        if isinstance(found, Exception):
+            damaged.append((row, _reason(key, found)))
+        else:
+            sizes.setdefault(found[:2], key)
+            modes.add(found[2])
+    if damaged and not form.skip_damaged or not modes:
+        raise _refusal(damaged, count)
+    if not form.size and len(sizes) > 1:
+        (one, first), (other, second), *_ = sizes.items()
+        raise UserError(f"--image_size: the images have {len(sizes)} sizes ({short(str(first))}: {one[0]}×{one[1]}, "
+                        f"{short(str(second))}: {other[0]}×{other[1]}); give the one that all get, as in "
+                        "--image_size=64")
+    grey, clear = modes <= {"L", "LA"}, modes <= {"LA", "RGBA"}
+    mode = MODES.get(form.channels) or ("RGBA" if clear else "L" if grey else "RGB")
+    size = form.size or next(iter(sizes))
+    if min(size) < SMALLEST:
+        raise UserError(f"--image_size: the images have {size[0]}×{size[1]} pixels; give a size of at least {SMALLEST}")
+    return size, mode
+
+
+def _fill(images, sources, form, size, mode):
+    """Decodes all into `images`. Returns [(row, reason)] of the damaged ones, or raises a UserError."""
+    def work(file):
+        image = decode.decode(file, size, mode, RESAMPLE, form.resize, draft=True, most=PIXELS)
+        if image.shape != images.shape[1:]:
+            raise ValueError("has another size than its header says")
+        return image
+
+    damaged = []
+    for row, key, image in _each(sources, len(images), "decoding", work):
+        if isinstance(image, Exception):
+            images[row] = 0
+            damaged.append((row, _reason(key, image)))
+        else:
+            images[row] = image
+    if damaged and not form.skip_damaged or len(damaged) == len(images):
+        raise _refusal(damaged, len(images))
+    return sorted(damaged)
+
+
+def _reason(key, error):
+    cause = error.__cause__ or error
+    why = "no image of a known format" if isinstance(cause, PIL.UnidentifiedImageError) else (
+        getattr(cause, "strerror", None) or str(cause) or type(cause).__name__)
+    return f"{key if isinstance(key, str) else f'row {key}'}: {why}"
+
+
+def _refusal(damaged, count):
+    named = "; ".join(short(why) for _, why in sorted(damaged)[:NAMED])
+    more = f", and {len(damaged) - NAMED} more" if len(damaged) > NAMED else ""
+    return UserError(f"{len(damaged)} of {count} images can't be decoded ({named}{more}); mend or remove them, or "
+                     "leave them out by --skip_damaged")
+
+
+def _each(sources, count, doing, work):
+    """Triples of each image's row, its key, and what `work` makes of its open file, or the error that it raised. On all
+    cores; a few images at a time are in memory."""
+    def guarded(opened):
+        try:
+            with opened() as file:
+                return work(file)
+        except (OSError, ValueError) as error:
+            return error
+
+    cores, waiting, first = processor.usable_cores(), deque(), 0
+    with ThreadPoolExecutor(cores) as pool, tqdm(
+            total=count, desc=f"{doing} images", unit="image", disable=None, leave=False) as bar:
+        def done():
+            row, key, future = waiting.popleft()
+            bar.update()
+            return row, key, future.result()
+
+        try:
+            for keys, read in sources:
+                rows = {key: row for row, key in enumerate(keys, first)}
+                for key, opened in read(keys):
+                    waiting.append((rows[key], key, pool.submit(guarded, opened)))
+                    if len(waiting) > 4 * cores:
+                        yield done()
+                first += len(keys)
+            while waiting:
+                yield done()
+        finally:
+            pool.shutdown(cancel_futures=True)

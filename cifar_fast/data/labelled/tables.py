@@ -1,0 +1,102 @@
+"""A table that names an image and its label in each row: CSV or Parquet."""
+import csv
+import io
+import posixpath
+
+from cifar_fast.data.labelled.members import FILE_BYTES
+from cifar_fast.data.labelled.parquet import ROWS, TEXT, Parquet
+from cifar_fast.errors import UserError, short
+
+ENDINGS = (".csv", ".tsv", ".parquet")
+COLUMNS = 100
+LABELS = ("label", "class", "class_name", "category", "target")  # where there are more columns than two
+
+
+def read(members, name, images, image_column=None, label_column=None):
+    """Reads a table.
+
+    Args:
+      members: a `Members`. name: the table's among them. images: the names of the images among them.
+      image_column, label_column: None finds out by looking: the column that names images; the other one, or of several
+        the one that is called as labels are.
+    Returns:
+      names of images (a list of str) and labels (a list of str, or of int where the table has whole numbers).
+    Raises:
+      UserError: the table can't be read; a column is not there or can't be told; a row names no image.
+    """
+    where = f"{members.path}: {short(name)}"
+    table = _columns(members, name, where)
+    places = _Places(posixpath.dirname(name), members.path, images)
+    image_column = image_column or _only(
+        where, "--image_column", [c for c in table if places.find(str(table[c][0]))], table, "names images")
+    others = [c for c in table if c != image_column]
+    label_column = label_column or _only(
+        where, "--label_column", others if len(others) == 1 else [c for c in others if c.lower() in LABELS], table,
+        "holds labels")
+    for flag, column in (("image_column", image_column), ("label_column", label_column)):
+        if column not in table:
+            raise UserError(f"--{flag}={column}: {where} has no such column; it has {', '.join(table)}")
+    found = []
+    for number, value in enumerate(table[image_column], 1):
+        found.append(places.find(str(value)))
+        if not found[-1]:
+            raise UserError(f"{where}, row {number}: {short(str(value))} names no image within {members.path}, or "
+                            "several; expected a path as it stands there")
+    if len(set(found)) < len(found):
+        again = next(image for image in found if found.count(image) > 1)
+        raise UserError(f"{where}: names {short(again)} twice; leave one of them out")
+    return found, table[label_column]
+
+
+class _Places:
+    """Finds the images that a table's paths mean, among those that there are: nothing else is ever opened."""
+
+    def __init__(self, folder, root, images):
+        self.folder, self.root, self.images = folder, f"{root}/", set(images)
+        self.by_end = {}  # by a file's name, with its ending and without; None where several have it
+        for image in images:
+            name = posixpath.basename(image)
+            for end in (name, posixpath.splitext(name)[0]):
+                self.by_end[end] = image if self.by_end.get(end, image) == image else None
+
+    def find(self, path):
+        """The image's name; None if there is none, or several may be meant."""
+        path = posixpath.normpath(path.replace("\\", "/").removeprefix(self.root)) if path else ""
+        for place in (posixpath.normpath(posixpath.join(self.folder, path)), path):
+            if place in self.images:
+                return place
+        return None if path.startswith(("/", "..")) else self.by_end.get(posixpath.basename(path))
+
+
+def _only(where, flag, columns, table, what):
+    if len(columns) == 1:
+        return columns[0]
+    raise UserError(f"{where}: which column {what} can't be told; give {flag}=, one of {', '.join(table)}")
+
+
+def _columns(members, name, where):
+    """{column: list of its values, at least one}."""
+    if name.endswith(".parquet"):
+        table = Parquet([members.path / name])
+        return {c: table.column(c) for c, kind in table.kinds.items() if kind in ("text", "number")}
+    data = members.bytes(name)
+    try:
+        text = data.decode("utf-8-sig")
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if name.endswith(".tsv") else ",", strict=True)
+        head = [short(column.strip()) for column in next(rows, [])]
+        columns = {column: [] for column in head}
+        if len(columns) < 2 or len(columns) < len(head) or len(columns) > COLUMNS:
+            raise ValueError(f"its first row must name 2 to {COLUMNS} columns")
+        for number, row in enumerate(rows, 1):
+            if not row:
+                continue
+            if len(row) != len(head) or number > ROWS or max(map(len, row)) > TEXT:
+                raise ValueError(f"row {number} has {len(row)} values, the first {len(head)}; at most {ROWS} rows of "
+                                 f"values of up to {TEXT} letters are read")
+            for column, value in zip(columns.values(), row, strict=True):
+                column.append(value.strip())
+    except (ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
+        raise UserError(f"{where}: no table in UTF-8 with a comma between the values ({short(str(error))})") from None
+    if len(data) >= FILE_BYTES or not columns[head[0]]:
+        raise UserError(f"{where}: has no row, or more than {FILE_BYTES} bytes")
+    return columns
