@@ -51,12 +51,19 @@ def is_of_system(error):
 def opened_zip(path):
     """A `zipfile.ZipFile`. Raises ValueError if its table of contents is too long; of damaged files zipfile may raise
     what it likes."""
-    with Cautious(path, CONTENTS) as file, zipfile.ZipFile(file) as archive:
-        yield archive
+    with Cautious(path, CONTENTS) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            raise file.failure or ValueError("it has no table of contents") from None
+        with archive:
+            yield archive
 
 
 class Cautious(io.FileIO):
     """A file that is never read far ahead: zipfile would take a table of contents of any length."""
+
+    failure = None  # the system's, which zipfile would take for damage
 
     def __init__(self, path, most):
         """most: bytes of the longest table of contents."""
@@ -66,7 +73,11 @@ class Cautious(io.FileIO):
     def read(self, size=-1):
         if size > self.most:
             raise ValueError("its table of contents is too long")
-        return super().read(self.most if size < 0 else size)
+        try:
+            return super().read(self.most if size < 0 else size)
+        except OSError as error:
+            self.failure = error
+            raise
 
 
 def unzipped(archive, member):

@@ -2,6 +2,7 @@
 import io
 import pickle
 import tarfile
+import zipfile
 
 import numpy as np
 
@@ -38,11 +39,20 @@ def write_folder(path, files):
 
 
 def packed(files, folder="cifar", mode="w:gz"):
-    """The bytes of a tar archive."""
+    """The bytes of a tar archive; mode as tarfile's."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode=mode) as tar:
         for name, data in files.items():
             info = tarfile.TarInfo(f"{folder}/{name}")
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def zipped(files, folder="cifar", packing=zipfile.ZIP_DEFLATED):
+    """The bytes of a .zip."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", packing) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(f"{folder}/{name}"), data, packing)
     return stream.getvalue()

@@ -1,14 +1,22 @@
 """Every form in which CIFAR may lie at --data_dir."""
+import errno
 import hashlib
+import io
 import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cifar_fast.data import sources
+from cifar_fast.data import packing, sources
 from cifar_fast.data.cifar import archive
 from cifar_fast.errors import UserError
-from tests.support.files_of_cifar import FORMS, content, packed, write_folder
+from tests.support.files_of_cifar import FORMS, content, packed, write_folder, zipped
+from tests.support.refusal import refused
 
 
 def check(data, pixels, labels):
@@ -61,11 +69,120 @@ def test_npz(names, tmp_path):
     check(sources.load("cifar10", str(tmp_path / "mine.npz")), pixels, labels)
 
 
+PACKED = {"it.tar.bz2": packed(content("cifar10", "python")[0], mode="w:bz2"),
+          "it.txz": packed(content("cifar10", "python")[0], mode="w:xz"),
+          "it.tar": packed(content("cifar10", "python")[0], mode="w"),
+          "it.zip": zipped(content("cifar10", "python")[0]),
+          "it.ZIP": zipped(content("cifar10", "binary")[0], "cifar-10-batches-bin", zipfile.ZIP_STORED),
+          "it.tar.gz": packed(content("cifar10", "binary")[0], mode="w:bz2"),  # the content counts, whatever the name
+          "it": packed(content("cifar10", "python")[0])}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_packings(name, tmp_path):
+    (tmp_path / name).write_bytes(PACKED[name])
+    check(sources.load("cifar10", tmp_path / name), *content("cifar10", "python")[1:])
+
+
+@pytest.mark.parametrize("name", ["mine.NPZ", "mine.zip", "mine"])
+def test_an_npz_of_another_name(name, tmp_path):
+    _, pixels, labels = content("cifar10", "python")
+    with open(tmp_path / name, "wb") as file:
+        np.savez(file, x_train=np.concatenate(pixels[:-1]), y_train=np.concatenate(labels[:-1]), x_test=pixels[-1],
+                 y_test=labels[-1])
+    check(sources.load("cifar10", tmp_path / name), pixels, labels)
+
+
+@pytest.mark.parametrize("data, said", [
+    (b"MATLAB 5.0 MAT-file, Platform: GLNX86" + bytes(500), "a MATLAB file"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\n<!DOCTYPE html><html>", "a web page"), (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+    (b"PAR1" + bytes(600), "a Parquet file"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x28\xb5\x2f\xfdxx", "Zstandard"),
+    (b"\x93NUMPY\1\0", "an .npy"), (b"\x80\x04]q\0.", "a pickle"), (b"", "empty"), (b"hello", "none of these"),
+    (bytes(10_240), "none of these")])
+@pytest.mark.parametrize("name", ["it.tar.gz", "it.mat"])
+def test_what_is_no_archive_is_told(data, said, name, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    refused(tmp_path / name, "expected a .tar.gz, .tar.bz2, .tar.xz, .tar, .zip or .npz, and this is ")
+    refused(tmp_path / name, said)
+
+
+def test_archives_of_other_data_say_what_is_in_them(tmp_path):
+    (tmp_path / "cifar-10.zip").write_bytes(zipped({"train.7z": b"x", "trainLabels.csv": b"y"}, "."))  # Kaggle's
+    refused(tmp_path / "cifar-10.zip", "without cifar10's files in the Python or binary form, with ./train.7z")
+    (tmp_path / "cifar-10-matlab.tar.gz").write_bytes(packed({"data_batch_1.mat": b"x"}, "cifar-10-batches-mat"))
+    refused(tmp_path / "cifar-10-matlab.tar.gz", "with cifar-10-batches-mat/data_batch_1.mat")
+    (tmp_path / "locked.zip").write_bytes(zipped(content("cifar10", "python")[0]).replace(b"PK\1\2\x14\3\x14\0\0\0",
+                                                                                        b"PK\1\2\x14\3\x14\0\1\0"))
+    refused(tmp_path / "locked.zip", "locked by a password; unpack it")
+
+
+def test_one_file_of_the_set_names_its_folder(tmp_path):
+    write_folder(tmp_path, content("cifar10", "python")[0])
+    refused(tmp_path / "data_batch_2", f"is one file of the set; give its folder, --data_dir={tmp_path}")
+
+
 def test_folders_of_nothing_are_refused(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        sources.load("cifar10", str(tmp_path / "none"))
-    with pytest.raises(UserError, match="holds none of cifar-10-batches-py"):
-        sources.load("cifar10", str(tmp_path))
+    refused(tmp_path / "none", "does not exist")
+    refused(tmp_path, "holds none of cifar-10-batches-py")
+    (tmp_path / "mnist.npz").write_bytes(b"")
+    refused(tmp_path, f"given by its own path, as --data_dir={tmp_path / 'mnist.npz'}")
+    write_folder(tmp_path / "data" / "cifar-10-batches-py", content("cifar10", "python")[0])
+    refused(tmp_path / "cifar-10-batches-py",
+            f"does not exist, but cifar10 is at {tmp_path / 'data' / 'cifar-10-batches-py'}; give")
+    refused(tmp_path / "data", "holds cifar10, not cifar100; give --dataset=cifar10", "cifar100")
+
+
+@pytest.fixture
+def nobody():
+    """A folder of a user who may be denied something, which root never is."""
+    folder = Path(tempfile.mkdtemp(prefix="cifar_fast-test-"))
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        subprocess.run(["chmod", "-R", "u+rwx", folder], check=True)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name, data", [
+    ("it.npz", b""), ("it.tar.gz", b""), ("it.zip", b""), ("cifar-10-batches-py/data_batch_1", b""),
+    ("cifar-10-batches-py", None), ("", None), ("cifar-10-python.tar.gz", b"")])
+def test_denied_permission_is_said_as_such(name, data, nobody):
+    place = nobody / name
+    if data is None:
+        place.mkdir(exist_ok=True)
+    else:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+    place.chmod(0)
+    given = place if name.startswith("it") else nobody
+    with pytest.raises(UserError, match="can't be read .Permission denied") as caught:
+        sources.load("cifar10", given)
+    assert "anew" not in str(caught.value) and "savez" not in str(caught.value) and str(place) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["it.npz", "it.tar.bz2", "it.tar.gz", "it.zip"])
+def test_a_disk_that_fails_is_no_damaged_file(name, tmp_path, monkeypatch):
+    """The system's own word about reading, as a lost network folder gives it."""
+    class Failing(io.FileIO):
+        def readinto(self, *_):
+            raise OSError(errno.EIO, "gone")
+
+        def read(self, size=-1):
+            raise OSError(errno.EIO, "gone")
+
+    class Cautious(packing.Cautious, Failing):
+        pass
+
+    (tmp_path / name).write_bytes(PACKED.get(name) or packed(content("cifar10", "python")[0]))
+    monkeypatch.setattr(packing, "Cautious", Cautious)
+    monkeypatch.setattr(archive.Path, "open", lambda self, mode: Failing(self))
+    refused(tmp_path / name, "can't be read (gone)")
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
