@@ -55,10 +55,13 @@ def _from_folder(name, path, reading):
 def _from_file(name, path, reading):
     if (path.parent / FORMS[name, "python"].train[0]).is_file() and not search.ARCHIVE.search(path.name):
         raise UserError(f"--data_dir={path}: is one file of the set; give its folder, --data_dir={path.parent}")
+    names = CLASS_NAMES[name].split()
+    if path.suffix.lower() in tables.ENDINGS:
+        return images.load(path, reading, names)
     if path.suffix.lower() == ".npz" or packing.kind(path) == ".zip" and npz.is_one(path):
-        return checked(npz.read(path), CLASS_NAMES[name].split(), f"{name}: .npz {path}")
-    if path.suffix.lower() in tables.ENDINGS or images.in_archive(path):
-        return images.load(path, reading, CLASS_NAMES[name].split())
+        return checked(npz.read(path), names, f"{name}: .npz {path}")
+    if images.in_archive(path):
+        return images.load(path, reading, names)
     files = Files(path, name)
     for form in ("python", "binary"):
         if FORMS[name, form].train[0] in files:
