@@ -1,4 +1,4 @@
-"""The documents say what the code does: commands parse, links and records are there, nothing is long."""
+"""The documents say what the code does: commands parse, links and records are there, examples run, nothing is long."""
 import ast
 import re
 from pathlib import Path
@@ -92,6 +92,17 @@ def test_every_record_says_what_made_it():
     for record in [path for kind in KINDS if kind != "history" for path in (RESULTS / kind).iterdir()]:
         name = re.sub(r"_seed\d$|\.png$", "", record.name)
         assert f"`{name}" in text or f"`{Path(name).stem}" in text, f"{record.name}: not in the table"
+
+
+def test_the_examples_of_the_python_interface_run(tmp_path, monkeypatch, capsys):
+    """One after the other, as a reader would type them; that is two epochs of a tiny network."""
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in documents.fences("docs/python.md", "python"):
+        exec(compile(code, "docs/python.md", "exec"), names)
+    assert names["metrics"]["test_accuracy"] == names["last"]["accuracy"]
+    assert names["images"].shape == (16, 32, 32, 3) and (names["images"] == names["again"]).numpy().all()
+    assert "--epochs=0: must be at least 1" in capsys.readouterr().out
 
 
 def test_the_readme_is_short():
