@@ -95,6 +95,10 @@ def number(value):
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def whole(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def pair(value):
     return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(number, value))
 

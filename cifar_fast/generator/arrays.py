@@ -41,10 +41,10 @@ class NumpyArrayIterator(Iterator):
         super().__init__(len(self.x), batch_size, shuffle, seed, g.draws)
 
     def _batch(self, index, random):
-        make = batches.make(self.image_data_generator, self.x, index, self.dtype, random)
+        make = batches.draw(self.image_data_generator, self.x.shape[1:], len(index), self.dtype, random)
 
         def whole():
-            images = make()
+            images = make(self.x, index)
             if self.save_to_dir:
                 save.images(self, images, index, 10**4)
             inputs = [images, *(other[index] for other in self.x_misc)] if self.x_misc else images

@@ -5,25 +5,25 @@ import numpy as np
 from cifar_fast.generator import parameters, statistics, transform
 
 
-def make(generator, images, index, dtype, random):
-    """Makes a batch.
+def draw(generator, shape, count, dtype, random):
+    """Draws for a batch.
 
     Args:
-      generator: an ImageDataGenerator. images: uint8 or `dtype` [N, …] in its data_format. index: int [B], which of
-        them. dtype: what is computed in. random: a function that gives a numpy.random.Generator.
+      generator: an ImageDataGenerator. shape: of an image in its data_format. count: B, the images of the batch.
+      dtype: what is computed in. random: a function that gives a numpy.random.Generator.
     Returns:
-      a function without arguments that gives the batch [B, …]. What is drawn in any order but Keras's has been drawn
-      when it is returned.
+      a function of images, uint8 or float [N, …], and of int [B], which of them to take. It returns the batch, dtype
+      [B, …], and draws no more, except where the images go one by one.
     """
     dtype = np.dtype(dtype)
     if not _at_once(generator, dtype):
-        return lambda: _one_by_one(generator, images, index, dtype)
-    height, width, _ = transform.sizes(generator, images.shape[1:])
+        return lambda images, index: _one_by_one(generator, images, index, dtype)
+    height, width, _ = transform.sizes(generator, shape)
     if generator.draws == "keras":
-        drawn = parameters.stacked([parameters.keras_draw(generator, height, width) for _ in index])
+        drawn = parameters.stacked([parameters.keras_draw(generator, height, width) for _ in range(count)])
     else:
-        drawn = parameters.batch_draw(generator, random(), len(index), height, width)
-    return lambda: _whole(generator, images, index, drawn, dtype)
+        drawn = parameters.batch_draw(generator, random(), count, height, width)
+    return lambda images, index: _whole(generator, images, index, drawn, dtype)
 
 
 def takes_batches(function):

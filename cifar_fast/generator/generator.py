@@ -10,6 +10,7 @@ import numpy as np
 
 from cifar_fast.generator import arguments, parameters, statistics, transform
 from cifar_fast.generator.arrays import NumpyArrayIterator
+from cifar_fast.generator.files import MEMORY_SHARE, DataFrameIterator, DirectoryIterator
 
 
 class ImageDataGenerator:
@@ -84,6 +85,72 @@ class ImageDataGenerator:
             x, y, self, batch_size=batch_size, shuffle=shuffle, sample_weight=sample_weight, seed=seed,
             data_format=self.data_format, save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format,
             ignore_class_split=ignore_class_split, subset=subset, dtype=self.dtype)
+
+    def flow_from_directory(self, directory, target_size=(256, 256), color_mode="rgb", classes=None,
+                            class_mode="categorical", batch_size=32, shuffle=True, seed=None, save_to_dir=None,
+                            save_prefix="", save_format="png", follow_links=False, subset=None,
+                            interpolation="nearest", keep_aspect_ratio=False, *, memory_share=MEMORY_SHARE):
+        """Batches of the images in a directory of a folder for each class.
+
+        Args:
+          directory: its path. target_size: (height, width) that all images are brought to, by `interpolation`
+            ("nearest", "bilinear", "bicubic", "lanczos", "box" or "hamming"), stretched or, with keep_aspect_ratio,
+            cropped about the centre. color_mode: "grayscale", "rgb" or "rgba".
+          classes: the classes' folders in the order of their numbers; all folders in alphabetical order if None.
+          class_mode: what labels are: "categorical", one-hot [B, classes]; "binary" or "sparse", numbers [B]; "input",
+            the images themselves; None, none.
+          follow_links: whether links to folders are followed. subset: "training" or "validation", of each class's
+            files by validation_split. The rest: as for `flow`.
+          memory_share: images are decoded once and kept in memory as uint8 if they take no more than this share of what
+            is free now; else they are decoded anew each epoch. 0 never keeps them.
+        Returns:
+          a DirectoryIterator of batches (x, y), or x.
+        Raises:
+          ValueError: naming an argument, or the directory that can't be read or has no images; when a batch is made,
+            the file that is no whole image (see `cifar_fast.data.decode`).
+        """
+        return DirectoryIterator(
+            directory, self, target_size=target_size, color_mode=color_mode, keep_aspect_ratio=keep_aspect_ratio,
+            classes=classes, class_mode=class_mode, data_format=self.data_format, batch_size=batch_size,
+            shuffle=shuffle, seed=seed, save_to_dir=save_to_dir, save_prefix=save_prefix, save_format=save_format,
+            follow_links=follow_links, subset=subset, interpolation=interpolation, dtype=self.dtype,
+            memory_share=memory_share)
+
+    def flow_from_dataframe(self, dataframe, directory=None, x_col="filename", y_col="class", weight_col=None,
+                            target_size=(256, 256), color_mode="rgb", classes=None, class_mode="categorical",
+                            batch_size=32, shuffle=True, seed=None, save_to_dir=None, save_prefix="",
+                            save_format="png", subset=None, interpolation="nearest", validate_filenames=True, *,
+                            memory_share=MEMORY_SHARE, **kwargs):
+        """Batches of the images that a table names.
+
+        Args:
+          dataframe: a pandas.DataFrame. directory: what its names are relative to. x_col: the column of files' names.
+          y_col: the column of labels, strings; lists of strings for several classes an image; for class_mode "raw" a
+            column or several of anything, for "multi_output" a list of columns, an output each.
+          weight_col: the column of sample weights, or None. classes: those that count, in the order of their numbers;
+            rows of others are left out.
+          class_mode: as for flow_from_directory, or "multi_output" or "raw", the values as they are.
+          validate_filenames: leave out, with a warning, rows whose file is not there or no image by its name.
+          The rest: as for flow_from_directory. kwargs: has_ext, sort and drop_duplicates, which do nothing.
+        Returns:
+          a DataFrameIterator of batches x; (x, y); or (x, y, sample_weight).
+        Raises:
+          ValueError: naming an argument, a column that is missing, or values in it that can't be (then it is a
+            TypeError, too); no row is left; when a batch is made, the file that is no whole image.
+        """
+        for name in kwargs:
+            known = name in ("has_ext", "sort", "drop_duplicates")
+            warnings.warn(f"flow_from_dataframe: {name} does nothing", DeprecationWarning if known else UserWarning,
+                          stacklevel=2)
+        if class_mode == "other":
+            warnings.warn("class_mode='other' is now called 'raw'", DeprecationWarning, stacklevel=2)
+            class_mode = "raw"
+        return DataFrameIterator(
+            dataframe, directory, self, x_col=x_col, y_col=y_col, weight_col=weight_col, target_size=target_size,
+            color_mode=color_mode, classes=classes, class_mode=class_mode, data_format=self.data_format,
+            batch_size=batch_size, shuffle=shuffle, seed=seed, save_to_dir=save_to_dir, save_prefix=save_prefix,
+            save_format=save_format, subset=subset, interpolation=interpolation, validate_filenames=validate_filenames,
+            dtype=self.dtype, memory_share=memory_share)
 
     def standardize(self, x):
         """Applies preprocessing_function, rescale, centring, normalization and whitening to an image, or to a batch as
