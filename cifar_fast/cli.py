@@ -21,7 +21,7 @@ from cifar_fast.streams import OutputError, say, warn
 COMMANDS = {
     "train": "train a network, or go on with the unfinished run in --workdir",
     "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir; prints a line of JSON",
-    "export": "write the best (or --which=last) checkpoint of --workdir there as a SavedModel: pixels to probabilities",
+    "export": "write the best (or --which=last) network of --workdir there for other programs: pixels to probabilities",
     "devices": "say which hardware, precision, XLA and threads would be used, and why",
     "describe": "print the network as a table, the steps and arithmetic of the run, and the hours it would take here",
     "augment": "draw a sheet of training images before and after augmentation into --out",
@@ -31,7 +31,7 @@ COMMANDS = {
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
 GROUPS = tuple(dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Config)))
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
-OWN = ("recipe", "which", "workers", "out")  # flags that are no field of `Config`
+OWN = ("recipe", "which", "format", "workers", "out")  # flags that are no field of `Config`
 FLAGFILES = ("flagfile", "recipe")
 HELP = {"--help", "-h", "--helpfull"}
 VERSION = {"--version", "-V", "version"}
@@ -42,7 +42,7 @@ OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's
           "data_dir": ("other labelled data, or the run's where they are now; export reads them only for a run of "
                        "before version 0.2, which kept no statistics", "the run's")}
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
-        "export": ("flagfile", "workdir", "data_dir", "which"), "augment": (*FLAGFILES, *FIELDS, "out"),
+        "export": ("flagfile", "workdir", "data_dir", "which", "format"), "augment": (*FLAGFILES, *FIELDS, "out"),
         "describe": (*FLAGFILES, *FIELDS),
         "launch": ("workers",), "recipes": (),
         "devices": (*FLAGFILES, "precision", "xla", "convolutions", "filters", "strategy", "num_devices",
@@ -131,6 +131,9 @@ def define():
         DEFINE[kind](field.name, field.default, field.metadata["help"], flag_values=values)
     flags.DEFINE_string("recipe", None, "a flagfile by name, see cifar_fast recipes", flag_values=values)
     flags.DEFINE_enum("which", "best", ["best", "last"], "which checkpoint", flag_values=values)
+    flags.DEFINE_enum("format", "saved_model", ["saved_model", "keras", "onnx"], "what to write: TensorFlow's "
+                      "SavedModel, a model of Keras's own layers to go on with, or ONNX (an extra, [onnx])",
+                      flag_values=values)
     flags.DEFINE_integer("workers", 2, "how many processes", lower_bound=1, flag_values=values)
     flags.DEFINE_string("out", "augmentation.png", "the picture to write", flag_values=values)
     return values
@@ -193,7 +196,7 @@ def _export(values):
     config = _config_of_run(values)
     _start_tensorflow()
     from cifar_fast.runs import saved
-    say(f"wrote {saved.export(config, values['which'].value)}")
+    say(f"wrote {saved.export(config, values['which'].value, values['format'].value)}")
 
 
 def _config_of_run(values):

@@ -10,7 +10,7 @@ from cifar_fast import files
 from cifar_fast.errors import UserError, short
 from cifar_fast.machine import devices
 from cifar_fast.network.resnet import ResNet
-from cifar_fast.runs import checkpoint
+from cifar_fast.runs import checkpoint, formats
 from cifar_fast.runs.signature import Signature
 from cifar_fast.runs.workdir import Workdir
 from cifar_fast.streams import warn
@@ -63,48 +63,27 @@ def compute_for(config):
     return devices.resolve(config.precision, config.xla, convolutions=convolutions)
 
 
-def export(config, which="best"):
-    """Writes a checkpoint's network as a `Classifier`, in TensorFlow's SavedModel format. Returns the folder's path.
-
-    The folder is `saved_model` in `config.workdir`; one that is there is replaced.
+def export(config, which="best", format="saved_model"):
+    """Writes a checkpoint's network to `config.workdir`, in a format of `formats.NAMES` and by its name there; what is
+    there is replaced. Returns the path.
 
     Raises:
-      UserError: no such checkpoint, or a folder that can't be written.
+      UserError: no such checkpoint, a format that can't be written here, or a folder that can't.
     """
+    formats.check(format)
     model, signature, *_ = restored(config, which, devices.resolve("float32", "off", convolutions="tensorflow"))
-    classifier = Classifier(model, signature.statistics, signature.class_names)
-    images = tf.TensorSpec([None, *signature.image_shape], tf.uint8, "images")
-    path = Path(config.workdir) / "saved_model"
+    path = Path(config.workdir) / formats.NAMES[format]
     try:
         with files.writing(path), tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as aside:
-            tf.saved_model.save(classifier, f"{aside}/new", classifier.__call__.get_concrete_function(images))
+            new = Path(aside) / path.name
+            formats.write(format, str(new), model, signature)
             if path.exists():
                 path.rename(f"{aside}/old")
-            Path(f"{aside}/new").rename(path)
+            new.rename(path)
     except tf.errors.OpError as error:
         raise UserError(f"can't write {path}: {short(error.message)}; make room there, then run the same command "
                         "again") from error
     return path
-
-
-class Classifier(tf.Module):
-    """Images uint8 [N, H, W, C], of the training images' size and as they are stored → float32 [N, classes], the
-    probability of each class by softmax. Computes in float32.
-
-    Attributes:
-      class_names: a variable, string [classes].
-    """
-
-    def __init__(self, model, statistics, class_names):
-        """model: a built `ResNet`. statistics: the `batch.Statistics` that standardize its images."""
-        super().__init__()
-        self.class_names = tf.Variable(class_names, trainable=False)
-        self.weights = [v.value for v in model.variables]
-        self.logits = lambda images: model(statistics(images))  # hides the model: what it is in Python isn't saved
-
-    @tf.function(autograph=False)
-    def __call__(self, images):
-        return tf.nn.softmax(self.logits(images))
 
 
 def restored(config, which, compute, data=None):

@@ -1,7 +1,9 @@
 """What a run has saved, exported; that it is evaluated as its run did it stands in test_train."""
 import dataclasses
 import shutil
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -77,6 +79,31 @@ def test_runs_that_kept_no_statistics_take_those_of_their_data(trained, tmp_path
         assert "kept no statistics; taken from the data" in capsys.readouterr().err
     with pytest.raises(UserError, match="of another version, it has no network"):
         train.run(old)
+
+
+def test_the_keras_file_gives_the_same_and_is_replaced(trained):
+    data, folder = tiny.data(), Path(trained.workdir)
+    expected = tf.saved_model.load(saved.export(trained))(data.test_images)
+    before = {p.name for p in folder.iterdir()} | {"model.keras"}
+    for _ in range(2):
+        path = saved.export(trained, format="keras")
+    assert path == folder / "model.keras" and {p.name for p in folder.iterdir()} == before
+    found = keras.saving.load_model(path).predict(data.test_images, verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_onnx(trained, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="--format=onnx: .* tf2onnx, which is not installed; pip"):
+        saved.export(trained, format="onnx")
+    monkeypatch.undo()
+    runtime = pytest.importorskip("onnxruntime", reason="of the extra [onnx]")
+    pytest.importorskip("tf2onnx", reason="of the extra [onnx]")
+    data = tiny.data()
+    session = runtime.InferenceSession(saved.export(trained, format="onnx"))
+    found, = session.run(None, {session.get_inputs()[0].name: data.test_images.astype(np.float32)})
+    expected = tf.saved_model.load(saved.export(trained))(data.test_images)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_an_export_takes_the_place_of_the_one_before_or_says_why_not(trained, monkeypatch, tmp_path):
