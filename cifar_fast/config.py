@@ -154,6 +154,8 @@ class Config:
     epochs: int = option(100, "passes over the training images", low=1, high=1_000_000)
     batch_size: int = option(32, "images a step, over all devices (the global batch)", low=1)
     seed: int = option(0, "seed of weights, order, augmentation and dropout", low=0, high=2**31 - 1)
+    init_from: str | None = option(None, "begin with the weights of this run directory (its best), or of a .keras file "
+                                   "that export wrote; all but the last layer's where the classes differ", path=True)
     eval_every: int = option(1, "evaluate after every n-th epoch (and always after the last)", low=1)
     workdir: str = option("runs/latest", "the run directory; an unfinished run in it goes on", path=True)
     checkpoint_every: float = option(300.0, "seconds between checkpoints within an epoch (each epoch's end has one)",

@@ -30,8 +30,9 @@ SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at sign
 class Run:
     """A run's state, its loop and its files. `epoch` and `step` (of the epoch) say how far it is."""
 
-    def __init__(self, runtime, data, workdir, started, make_trainer=trainer.Trainer):
+    def __init__(self, runtime, data, workdir, started, make_trainer=trainer.Trainer, initial=None):
         self.runtime, self.data, self.workdir, self.started = runtime, data, workdir, started
+        self.initial = initial  # an `initial.Initial`, for a run that has no checkpoint yet
         self.config = runtime.config
         self.trainer = make_trainer(self.config, runtime.compute, data, runtime.replicas)
         self.plan = self.trainer.plan
@@ -58,6 +59,8 @@ class Run:
             self.workdir.check_that_nothing_is_lost()
             self.metrics = []
             self.workdir.write_metrics(self.metrics)
+            if self.initial:
+                self.initial.give(self.trainer)
             return
         path, arrays, meta, damaged = found
         for problem in damaged:

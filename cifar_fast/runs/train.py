@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
+from cifar_fast.runs.initial import Initial
 from cifar_fast.runs.loop import Run
 from cifar_fast.runs.signals import Signals
 from cifar_fast.runs.workdir import Workdir
@@ -56,11 +57,13 @@ def train(ours, data, began, make_trainer=trainer.Trainer):
     plan.epochs(config, len(data.train_images))  # raises what does not fit the data, before there is a run directory
     if replicas:
         _check_shared(data, replicas)
+    begun = any(Workdir(config.workdir).checkpoints.glob("*.ckpt"))
+    initial = Initial(config.init_from, data.class_names) if config.init_from and not begun else None
     with Workdir(config.workdir) as workdir:
         workdir.open_config(config.flag_lines(), FREE)
         say(f"data          {data.origin}\n{ours.banner()}")
         with Signals() as signals:
-            current = Run(ours, data, workdir, began, make_trainer)
+            current = Run(ours, data, workdir, began, make_trainer, initial)
             summary = current.finish() if current.fit(signals) else None
             if replicas:
                 replicas.total(0)  # all wait here for the last
