@@ -25,13 +25,17 @@ COMMANDS = {
     "devices": "say which hardware, precision, XLA and threads would be used, and why",
     "describe": "print the network as a table, the steps and arithmetic of the run, and the hours it would take here",
     "augment": "draw a sheet of training images before and after augmentation into --out",
+    "study": "train every --vary or --list variant with every seed in --studydir, and print a table that compares them",
+    "compare": "compare finished runs in such a table: cifar_fast compare DIR DIR ... [--out=FOLDER]",
     "launch": "train in several processes of this machine: cifar_fast launch --workers=2 -- train --flag=value ...",
     "recipes": "list the recipes that --recipe=NAME takes",
 }
 DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string, bool: flags.DEFINE_bool}
 GROUPS = tuple(dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Config)))
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
-OWN = ("recipe", "which", "format", "workers", "out")  # flags that are no field of `Config`
+STUDY = ("studydir", "seeds", "vary", "list", "baseline", "target", "final")
+OWN = ("recipe", "which", "format", "workers", "out", *STUDY)  # flags that are no field of `Config`
+HELD_OUT = 5000  # images that a study evaluates on in place of the test set
 FLAGFILES = ("flagfile", "recipe")
 HELP = {"--help", "-h", "--helpfull"}
 VERSION = {"--version", "-V", "version"}
@@ -43,7 +47,8 @@ OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's
                        "before version 0.2, which kept no statistics", "the run's")}
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
         "export": ("flagfile", "workdir", "data_dir", "which", "format"), "augment": (*FLAGFILES, *FIELDS, "out"),
-        "describe": (*FLAGFILES, *FIELDS),
+        "describe": (*FLAGFILES, *FIELDS), "compare": ("out", "baseline", "target"),
+        "study": (*FLAGFILES, *STUDY, *(name for name in FIELDS if name not in ("seed", "workdir"))),
         "launch": ("workers",), "recipes": (),
         "devices": (*FLAGFILES, "precision", "xla", "convolutions", "filters", "strategy", "num_devices",
                     "logical_cpus", "batch_size", "sync_batch_norm", "reduce_in", "mixup", "cutmix")}
@@ -57,7 +62,7 @@ def main(argv):
         if command == "launch":
             return _launch(values, inner)
         run = {"train": _train, "evaluate": _evaluate, "export": _export, "devices": _devices, "describe": _describe,
-               "augment": _augment, "recipes": _recipes}
+               "augment": _augment, "recipes": _recipes, "study": _study, "compare": _compare}
         return run[command](values) or 0
     except UserError as error:
         warn(f"cifar_fast: {error}")
@@ -117,6 +122,8 @@ def parse(arguments):
     if values["recipe"].present:  # of the command line `_expand` leaves none
         raise UserError(f"--recipe={values['recipe'].value} in a flagfile: only a command line may name a recipe; "
                         "give it beside the flagfile")
+    if command == "compare":
+        values["folders"].value, left = left, []
     if left:
         raise UserError(f"unexpected argument {left[0]!r}: flags are written --name=value; "
                         f"see cifar_fast {command} --help")
@@ -135,7 +142,20 @@ def define():
                       "SavedModel, a model of Keras's own layers to go on with, or ONNX (an extra, [onnx])",
                       flag_values=values)
     flags.DEFINE_integer("workers", 2, "how many processes", lower_bound=1, flag_values=values)
-    flags.DEFINE_string("out", "augmentation.png", "the picture to write", flag_values=values)
+    flags.DEFINE_string("out", None, "the file or folder to write", flag_values=values)
+    flags.DEFINE_string("studydir", "studies/latest", "the folder of the study; an unfinished one goes on, and several "
+                        "processes may share it", flag_values=values)
+    flags.DEFINE_string("seeds", "0:3", "the seeds of each variant, FIRST:END or a list", flag_values=values)
+    flags.DEFINE_multi_string("vary", [], "a flag and its values, learning_rate=0.04,0.05; again for every combination "
+                              "with another's", flag_values=values)
+    flags.DEFINE_string("list", None, "a file with a variant a line, its flags, in place of --vary", flag_values=values)
+    flags.DEFINE_string("baseline", None, "the variant that others are compared with; the first if left out",
+                        flag_values=values)
+    flags.DEFINE_float("target", None, "test whether accuracy is above this share, such as 0.9342", lower_bound=0,
+                       upper_bound=1, flag_values=values)
+    flags.DEFINE_bool("final", False, "evaluate on the test set; otherwise on --validation_examples held out, "
+                      f"{HELD_OUT:,} where it is not given", flag_values=values)
+    flags.DEFINE_multi_string("folders", [], "what stands after compare", flag_values=values)
     return values
 
 
@@ -226,9 +246,38 @@ def _augment(values):
     _start_tensorflow()
     from cifar_fast.runs import preview
     from cifar_fast.training import trainer
-    out = paths.local(values["out"].value, "--out")
+    out = _out(values, "augmentation.png")
     preview.draw_augmentation(config, trainer.load_data(config), out)
     say(f"wrote {out}")
+
+
+def _study(values):
+    from cifar_fast.study import variants
+    if values["final"].value and values["validation_examples"].value:
+        raise UserError("--final --validation_examples: take one of them, a study is evaluated on one set of images")
+    held_out = {} if values["final"].value or values["validation_examples"].present else {
+        "validation_examples": HELD_OUT}
+    base = config_of(values, **held_out)
+    if values["list"].value and values["vary"].value:
+        raise UserError("--list --vary: take one of them")
+    listed = values["list"].value and paths.local(values["list"].value, "--list")
+    found = variants.listed(base, listed) if listed else variants.combinations(base, values["vary"].value)
+    seeds = variants.seeds(values["seeds"].value)
+    _start_tensorflow()
+    from cifar_fast.study.study import Study
+    studydir = paths.local(values["studydir"].value, "--studydir")
+    return Study(found, seeds, studydir, values["baseline"].value, values["target"].value).run()
+
+
+def _compare(values):
+    _start_tensorflow()
+    from cifar_fast.study import compare
+    compare.compare([paths.local(folder, "compare") for folder in values["folders"].value],
+                    _out(values, "comparison"), values["baseline"].value, values["target"].value)
+
+
+def _out(values, default):
+    return paths.local(default if values["out"].value is None else values["out"].value, "--out")
 
 
 def _launch(values, arguments):

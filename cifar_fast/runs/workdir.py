@@ -105,10 +105,10 @@ class Workdir:
         """What `summary.json` holds; None if the run is not finished, or not begun. lines, free: as `open_config` takes
         them, to be refused unless the run is of these flags. Raises UserError."""
         try:
-            summary = json.loads(files.read_plain(self.summary))
+            summary = dict(json.loads(files.read_plain(self.summary)))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise UserError(f"{self.summary}: can't be read ({short(str(error))}); delete it, and the same command "
                             "writes it again") from None
         if lines is not None:
