@@ -55,8 +55,12 @@ class Config:
     train_examples: int | None = option(None, "use only the first n training images", low=1, group="data")
     test_examples: int | None = option(None, "use only the first n test images", low=1, group="data")
     validation_examples: int = option(
-        0, "hold the last n training images out and evaluate on them in place of the test set", low=0, group="data")
+        0, "hold n training images out and evaluate on them in place of the test set", low=0, group="data")
     validation_share: float = option(0.0, "the same as a share of the training images", low=0, high=0.9, group="data")
+    validation_split: str = option("auto", "which are held out: the last ones, or of each class its share, drawn by "
+                                   "the seed; auto: the last ones, if all classes are then on both sides, and "
+                                   "stratified for --dataset=images", choices=("auto", "last", "stratified"),
+                                   group="data")
     standardize: str = option("channel", "subtract the training images' mean and divide by their deviation: one "
                               "number for all channels, or one a channel", choices=("scalar", "channel"), group="data")
     test_statistics: str = option("train", "standardize the test images by the training images' statistics "
@@ -264,6 +268,9 @@ class Config:
         values = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in without)
         return [f"--{n}={str(v).lower() if isinstance(v, bool) else v}" for n, v in values if v is not None]
 
+
+# What runs did before there was the flag, where its default does something else: they are still evaluated as then.
+BEFORE = ("--validation_split=last",)
 
 # Flags that may differ when a run goes on: they change where and how fast, not what is computed. Other devices change
 # rounding, and other numbers of replicas over which images a batch statistic is taken, unless it is over all.

@@ -13,17 +13,18 @@ TFDS = "tfds/"
 
 
 def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_examples=None,
-         validation_examples=0, validation_share=0.0, reading=None, splits=("train", "test")):
+         validation_examples=0, validation_share=0.0, validation_split="auto", reading=None, splits=("train", "test")):
     """Loads a data set.
 
     Args:
       name: "cifar10", "cifar100", "images", "tfds/NAME" or "synthetic".
       data_dir: where it lies, see `places.load` and `images.load`; of TFDS the folder of its data. None takes CIFAR
         from where other programs have left it, and else asks TFDS.
-      seed, classes: of the synthetic set.
+      seed: of the synthetic set, and of a split that is drawn. classes: of the synthetic set.
       train_examples, test_examples: use only the first n.
       validation_examples: so many of the training images take the test set's place; the first of the rest train.
-      validation_share: the same as a share of them.
+      validation_share: the same as a share of them. validation_split: which, see `split.held_out`; "auto" is
+        "stratified" for "images", whose order is that of their classes.
       reading: an `images.Reading`; None for its defaults. splits: of TFDS, to train and to evaluate on.
     Raises:
       UserError: nothing usable there; a damaged or hostile file; fewer images than asked for.
@@ -31,6 +32,8 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
     """
     if name not in ("cifar10", "cifar100", "images", "synthetic") and not name.startswith(TFDS):
         raise ValueError(f"name={name!r}: must be cifar10, cifar100, images, tfds/NAME or synthetic")
+    if validation_split not in split.WAYS:
+        raise ValueError(f"validation_split={validation_split!r}: must be one of {', '.join(split.WAYS)}")
     if validation_examples < 0 or any(n is not None and n < 1 for n in (train_examples, test_examples)):
         raise ValueError("train_examples and test_examples must be at least 1 or None, validation_examples at least 0")
     reading, place = reading or images.Reading(), Path(paths.local(data_dir, "--data_dir")) if data_dir else None
@@ -47,7 +50,8 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
     if validation_share:
         validation_examples = max(1, round(validation_share * len(data.train_images)))
     if validation_examples:
-        data = split.held_out(data, validation_examples)
+        how = "stratified" if name == "images" and validation_split == "auto" else validation_split
+        data = split.held_out(data, validation_examples, how, seed)
     if not len(data.test_images):
         raise UserError(f"{data.origin}: no test images; hold some of the training images out for the evaluation, as "
                         "by --validation_share=0.2")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from cifar_fast import files, paths
-from cifar_fast.config import Config
+from cifar_fast.config import BEFORE, Config
 from cifar_fast.errors import UserError, short
 from cifar_fast.streams import say
 
@@ -163,7 +163,7 @@ def config_of_run(path, **changes):
     path = paths.local(path, "--workdir")
     lines = Workdir(path).read_config()
     try:
-        return dataclasses.replace(Config.of_flag_lines(lines), **changes | {"workdir": path})
+        return dataclasses.replace(Config.of_flag_lines([*BEFORE, *lines]), **changes | {"workdir": path})
     except UserError as error:
         raise UserError(f"{error} (with what stands in {Path(path) / 'config.flags'})") from None
 

@@ -144,7 +144,7 @@ def load_data(config):
     data = sources.load(config.dataset, config.data_dir, seed=config.seed, classes=config.classes,
                         train_examples=config.train_examples, test_examples=config.test_examples,
                         validation_examples=config.validation_examples, validation_share=config.validation_share,
-                        reading=reading, splits=config.tfds_splits.split(","))
+                        validation_split=config.validation_split, reading=reading, splits=config.tfds_splits.split(","))
     batch.check(config, data.train_images.shape[1:])
     return data
 
