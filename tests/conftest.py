@@ -1,12 +1,15 @@
 """What all tests share: TensorFlow as the command starts it, on CPUs; a matplotlib that leaves the home alone."""
+import importlib.metadata
 import os
 import tempfile
 
 from cifar_fast import environment
 
 # Most of the suite's time is compilation; programs that run for a few steps need not be fast.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-                      "--xla_cpu_use_fusion_emitters=false")
+FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if tuple(map(int, importlib.metadata.version("tensorflow").split(".")[:2])) < (2, 22):
+    FLAGS += " --xla_cpu_use_fusion_emitters=false"  # of 2.22 and later it would end the process: XLA knows it no more
+os.environ.setdefault("XLA_FLAGS", FLAGS)
 os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
 # What a shell may hold for real runs: other workers, GPUs, a limit on the instructions.
 for name in [n for n in os.environ if n in ("TF_CONFIG", "ONEDNN_MAX_CPU_ISA") or n.startswith("SLURM_")]:

@@ -123,9 +123,13 @@ def _by_winograd(asked, gpu, precision, compiled):
 
 
 def _onednn():
-    """Whether TensorFlow's CPU kernels are oneDNN's: asked of TensorFlow, since it reads the environment once."""
-    from tensorflow.python.util import _pywrap_util_port
-    return bool(_pywrap_util_port.IsMklEnabled())
+    """Whether TensorFlow's CPU kernels are oneDNN's: asked of TensorFlow, since it reads the environment once. What
+    knows it is private; where that is gone, it is what the environment says now."""
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+        return bool(_pywrap_util_port.IsMklEnabled())
+    except (ImportError, AttributeError):
+        return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
 
 
 def _onednn_limit():

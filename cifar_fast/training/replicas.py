@@ -81,8 +81,10 @@ def summed(tensor, precision="float32"):
 
 def mirrored(devices):
     """The `Replicas` of this process on some of its devices, names such as "/CPU:1" or "/GPU:0"."""
-    # Strategies of one process number their collectives from one base, and would take each other's for their own.
-    tf.distribute.MirroredStrategy._collective_key_base += 100_000
+    # Strategies of one process number their collectives from one base, and would take each other's for their own. The
+    # base is private; without it, one process holds one strategy, as the command does.
+    if hasattr(tf.distribute.MirroredStrategy, "_collective_key_base"):
+        tf.distribute.MirroredStrategy._collective_key_base += 100_000
     return Replicas(tf.distribute.MirroredStrategy(devices))
 
 

@@ -58,6 +58,13 @@ def test_what_is_asked_for_is_taken():
     assert "asked for" in compute.reasons["precision"] and "asked for" in compute.reasons["XLA"]
 
 
+@pytest.mark.parametrize("value, on", [("0", False), ("1", True)])
+def test_without_the_private_part_that_knows_onednn_the_environment_counts(value, on, monkeypatch):
+    monkeypatch.delattr("tensorflow.python.util._pywrap_util_port.IsMklEnabled")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    assert devices.resolve().reasons["oneDNN"].startswith("on" if on else "off")
+
+
 def test_bfloat16_without_onednn_is_refused(monkeypatch):
     monkeypatch.setattr(devices, "_onednn", lambda: False)
     with pytest.raises(UserError, match="--precision=bfloat16: oneDNN is off"):

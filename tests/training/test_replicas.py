@@ -1,5 +1,6 @@
 """What replicas say to each other: sums and bytes."""
 import numpy as np
+import tensorflow as tf
 
 from cifar_fast.training import replicas
 
@@ -25,6 +26,12 @@ def test_broadcast_brings_any_bytes():
 
         assert Chief(0, []).broadcast(data) == data
         assert Pair(1, said).broadcast(b"something else") == data
+
+
+def test_a_tensorflow_without_the_private_base_of_collectives_will_do(monkeypatch):
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: devices)
+    monkeypatch.setattr(replicas, "Replicas", tuple)
+    assert replicas.mirrored(["/CPU:0", "/CPU:1"]) == ("/CPU:0", "/CPU:1")
 
 
 def test_each_worker_takes_its_share():
