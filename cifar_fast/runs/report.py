@@ -39,7 +39,8 @@ def curves(metrics, path):
         from matplotlib.ticker import PercentFormatter
         figure.get_layout_engine().set(w_pad=0.15, h_pad=0.15)  # inches
         loss, accuracy, rate, seconds = figure.subplots(2, 2, gridspec_kw={"height_ratios": [3, 2]}).flat
-        _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")])
+        _draw(loss, metrics, "Loss", [("loss", TRAIN, "-", "train"), ("test_loss", TEST, "-", "test")],
+              top=_highest_loss(metrics))
         _draw(accuracy, metrics, "Accuracy", [
             ("accuracy", TRAIN, "-", "train top-1"), ("test_accuracy", TEST, "-", "test top-1"),
             ("top5", TRAIN, DOTTED, "train top-5"), ("test_top5", TEST, DOTTED, "test top-5")], top=1)
@@ -152,7 +153,8 @@ def _draw(axis, metrics, title, series, top=None):
     for key, colour, style, label in series:
         points = [(record["epoch"], record[key]) for record in metrics if key in record]
         if points:
-            axis.plot(*zip(*points, strict=True), color=colour, linestyle=style, linewidth=1.8, clip_on=False,
+            above = top is not None and max(value for _, value in points) > top  # those leave the axis, cut off there
+            axis.plot(*zip(*points, strict=True), color=colour, linestyle=style, linewidth=1.8, clip_on=above,
                       marker="o" if len(points) < FEW_EPOCHS else None, markersize=4)
             ends.append((points[-1][1], label, colour))
     axis.set_title(title, loc="left", fontsize=11, color=NEUTRAL, pad=10)
@@ -168,6 +170,14 @@ def _draw(axis, metrics, title, series, top=None):
     axis.tick_params(color=FAINT, labelcolor=NEUTRAL, labelsize=9)
     axis.tick_params(axis="y", length=0)
     _label_ends(axis, ends)
+
+
+def _highest_loss(metrics):
+    """Where the axis of the losses ends: above all of them but test losses of more than twice the highest training
+    loss, as moving statistics that are not there yet give; None, for Matplotlib to choose, where there are none."""
+    limit = 2 * max((record["loss"] for record in metrics), default=0.0)
+    shown = [record["loss"] for record in metrics] + [record.get("test_loss", 0.0) for record in metrics]
+    return None if max(shown, default=0.0) <= limit else 1.08 * max(loss for loss in shown if loss <= limit) or None
 
 
 def _label_ends(axis, ends):

@@ -29,6 +29,13 @@ def has(picture, colour):
     return bool((np.abs(picture[..., :3] - rgb) < 1 / 255).all(-1).any())
 
 
+def test_the_loss_axis_follows_the_curves_and_not_an_outlier():
+    lines = metrics(8)
+    assert report._highest_loss(lines) is None
+    lines[0]["test_loss"] = 30.4
+    assert 2 < report._highest_loss(lines) < 2.5
+
+
 @pytest.mark.parametrize("epochs, every", [(1, 1), (8, 3), (100, 1)])
 def test_curves_of_short_and_long_runs(tmp_path, epochs, every):
     report.curves(metrics(epochs, every), tmp_path / "curves.png")
