@@ -1,4 +1,6 @@
 """What auto comes to on each kind of hardware, and what can't run."""
+import importlib
+
 import pytest
 import tensorflow as tf
 
@@ -60,7 +62,7 @@ def test_what_is_asked_for_is_taken():
 
 @pytest.mark.parametrize("value, on", [("0", False), ("1", True)])
 def test_without_the_private_part_that_knows_onednn_the_environment_counts(value, on, monkeypatch):
-    monkeypatch.delattr("tensorflow.python.util._pywrap_util_port.IsMklEnabled")
+    monkeypatch.delattr(importlib.import_module("tensorflow.python.util._pywrap_util_port"), "IsMklEnabled")
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
     assert devices.resolve().reasons["oneDNN"].startswith("on" if on else "off")
 
