@@ -74,10 +74,11 @@ def first(data, train, test):
             raise UserError(f"--{flag}_examples={count}: there are only {len(images)}; ask for fewer")
     if train or test:
         classes = len(np.unique(data.train_labels))
-        data = replace(data, train_images=data.train_images[:train], train_labels=data.train_labels[:train],
-                       test_images=data.test_images[:test], test_labels=data.test_labels[:test],
-                       origin=f"{data.origin}; the first {len(data.train_images[:train])} training and "
-                              f"{len(data.test_images[:test])} test images used")
+        data = replace(data, train_images=chosen(data.train_images, slice(train)),
+                       train_labels=data.train_labels[:train], test_images=data.test_images[:test],
+                       test_labels=data.test_labels[:test],
+                       origin=f"{data.origin}; the first {len(data.train_labels[:train])} training and "
+                              f"{len(data.test_labels[:test])} test images used")
         left = len(np.unique(data.train_labels))
         if left < classes:  # as of data that are sorted by class
             data = replace(data, origin=f"{data.origin}, with {left} of {classes} classes")

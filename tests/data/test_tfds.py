@@ -45,6 +45,8 @@ def test_a_prepared_tfds_folder(tmp_path, monkeypatch):
 
 def test_without_data_and_network_the_error_says_what_to_get(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))  # where other programs may have left the data
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tfds, "HOST", "no-such-host.invalid")
     monkeypatch.setattr(tfds, "getproxies", dict)
     with pytest.raises(UserError, match="download cifar-100-python.tar.gz from https://"):
@@ -53,6 +55,8 @@ def test_without_data_and_network_the_error_says_what_to_get(tmp_path, monkeypat
 
 def test_a_network_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))  # where other programs may have left the data
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tfds, "PROBE_SECONDS", 0.3)
     monkeypatch.setattr(tfds, "getproxies", dict)
     monkeypatch.setattr(tfds.socket, "create_connection", lambda *_, **__: time.sleep(2) or tfds.socket.socket())

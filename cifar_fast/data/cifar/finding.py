@@ -33,9 +33,9 @@ def found(name):
     home = _home("HF_HOME", "~/.cache/huggingface") / "hub"
     hub = Path(os.environ["HF_HUB_CACHE"]) if os.environ.get("HF_HUB_CACHE") else home
     for repository in (f"datasets--uoft-cs--{short}", f"datasets--{short}"):
-        for table in sorted(hub.glob(f"{repository}/snapshots/*/*/train-*.parquet"), reverse=True):
-            if any(table.parent.glob("test-*.parquet")):
-                yield "the Hugging Face hub's client", table.parent
+        for folder in sorted({table.parent for table in hub.glob(f"{repository}/snapshots/*/*/train-*.parquet")}):
+            if any(folder.glob("test-*.parquet")):
+                yield "the Hugging Face hub's client", folder
 
 
 def _home(variable, default):

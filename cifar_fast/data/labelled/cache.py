@@ -192,7 +192,7 @@ def _shape(sources, count, form):
         else:
             sizes.setdefault(found[:2], key)
             modes.add(found[2])
-    if damaged and not form.skip_damaged or not modes:
+    if not modes:
         raise _refusal(damaged, count)
     if not form.size and len(sizes) > 1:
         (one, first), (other, second), *_ = sizes.items()

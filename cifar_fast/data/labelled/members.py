@@ -191,7 +191,13 @@ def _files(stream):
             if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
                 yield (longer or info.name).removeprefix("./"), info, stream
             longer = None
-        stream.skip(size + -size % tarfile.BLOCKSIZE - (before - stream.left))
+        whole = size + -size % tarfile.BLOCKSIZE
+        stream.skip(whole - (before - stream.left))
+        if before - stream.left != whole:
+            raise EOFError(f"it ends within {info.name}")
+    if not block:
+        raise EOFError("it ends without its last block")
+    stream.skip(stream.left)  # to the end: only there is the checksum of a packed one
 
 
 def _name_in(kind, note):

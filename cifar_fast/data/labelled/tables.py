@@ -27,8 +27,10 @@ def read(members, name, images, image_column=None, label_column=None):
     where = f"{members.path}: {short(name)}"
     table = _columns(members, name, where)
     places = _Places(posixpath.dirname(name), members.path, images)
-    image_column = image_column or _only(
-        where, "--image_column", [c for c in table if places.find(str(table[c][0]))], table, "names images")
+    if not image_column:
+        naming = [c for c in table if places.find(str(table[c][0]))]  # as a number may that is a label
+        image_column = _only(where, "--image_column", [c for c in naming if c.lower() not in LABELS] or naming, table,
+                             "names images")
     others = [c for c in table if c != image_column]
     label_column = label_column or _only(
         where, "--label_column", others if len(others) == 1 else [c for c in others if c.lower() in LABELS], table,
