@@ -14,13 +14,14 @@ import typing
 from absl import flags
 
 from cifar_fast import __version__, environment, flagfiles, paths, recipes
-from cifar_fast.config import Config
+from cifar_fast.config import OF_EVALUATION, Config
 from cifar_fast.errors import UserError, nearest
 from cifar_fast.streams import OutputError, say, warn
 
 COMMANDS = {
     "train": "train a network, or go on with the unfinished run in --workdir",
     "evaluate": "evaluate the best (or --which=last) checkpoint of --workdir; prints a line of JSON",
+    "predict": "write what the best (or --which=last) checkpoint of --workdir takes --images for into --out, as CSV",
     "export": "write the best (or --which=last) network of --workdir there for other programs: pixels to probabilities",
     "devices": "say which hardware, precision, XLA and threads would be used, and why",
     "describe": "print the network as a table, the steps and arithmetic of the run, and the hours it would take here",
@@ -34,18 +35,21 @@ DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFIN
 GROUPS = tuple(dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Config)))
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 STUDY = ("studydir", "seeds", "vary", "list", "baseline", "target", "final")
-OWN = ("recipe", "which", "format", "workers", "out", *STUDY)  # flags that are no field of `Config`
+# Flags that are no field of `Config`.
+OWN = ("recipe", "which", "format", "workers", "images", "out", "probabilities", *STUDY)
 HELD_OUT = 5000  # images that a study evaluates on in place of the test set
 FLAGFILES = ("flagfile", "recipe")
 HELP = {"--help", "-h", "--helpfull"}
 VERSION = {"--version", "-V", "version"}
 LAUNCH = ("launch: expected the workers' command after two dashes: cifar_fast launch --workers=2 -- train "
           "--flag=value ...")
-OVERRIDES = ("workdir", "data_dir", "precision", "tta")  # what evaluate takes beside the flags of the run itself
 OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's help and default
           "data_dir": ("other labelled data, or the run's where they are now; export reads them only for a run of "
                        "before version 0.2, which kept no statistics", "the run's")}
-USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", *OVERRIDES, "which"),
+# What --out is where it is left out.
+OUT = {"augment": "augmentation.png", "predict": "predictions.csv", "compare": "comparison"}
+USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", "workdir", *OF_EVALUATION, "which"),
+        "predict": ("flagfile", "workdir", "skip_damaged", "precision", "which", "images", "out", "probabilities"),
         "export": ("flagfile", "workdir", "data_dir", "which", "format"), "augment": (*FLAGFILES, *FIELDS, "out"),
         "describe": (*FLAGFILES, *FIELDS), "compare": ("out", "baseline", "target"),
         "study": (*FLAGFILES, *STUDY, *(name for name in FIELDS if name not in ("seed", "workdir"))),
@@ -61,8 +65,8 @@ def main(argv):
         command, values = parse(own)
         if command == "launch":
             return _launch(values, inner)
-        run = {"train": _train, "evaluate": _evaluate, "export": _export, "devices": _devices, "describe": _describe,
-               "augment": _augment, "recipes": _recipes, "study": _study, "compare": _compare}
+        run = {"train": _train, "evaluate": _evaluate, "predict": _predict, "export": _export, "devices": _devices,
+               "describe": _describe, "augment": _augment, "recipes": _recipes, "study": _study, "compare": _compare}
         return run[command](values) or 0
     except UserError as error:
         warn(f"cifar_fast: {error}")
@@ -156,6 +160,9 @@ def define():
     flags.DEFINE_bool("final", False, "evaluate on the test set; otherwise on --validation_examples held out, "
                       f"{HELD_OUT:,} where it is not given", flag_values=values)
     flags.DEFINE_multi_string("folders", [], "what stands after compare", flag_values=values)
+    flags.DEFINE_string("images", None, "an image, a folder or archive (.zip, .tar) of images, or an .npz with an "
+                        "array x of them; no labels are needed", flag_values=values)
+    flags.DEFINE_bool("probabilities", False, "add a column for the probability of each class", flag_values=values)
     return values
 
 
@@ -206,23 +213,37 @@ def _train(values):
 
 
 def _evaluate(values):
-    config = _config_of_run(values)
+    config = _config_of_run(values, OF_EVALUATION)
     _start_tensorflow()
     from cifar_fast.runs import saved
     say(json.dumps(saved.evaluate(config, values["which"].value)))
 
 
+def _predict(values):
+    if not values["images"].value:
+        raise UserError("--images: missing; give an image, a folder or archive of images, or an .npz")
+    config, out = _config_of_run(values, ["precision"]), _out(values, "predict")
+    images = paths.local(values["images"].value, "--images")
+    _start_tensorflow()
+    from cifar_fast.runs import predict
+    count, damaged = predict.predict(config, images, out, values["which"].value, values["probabilities"].value,
+                                     values["skip_damaged"].value or config.skip_damaged)
+    for line in damaged:
+        warn(f"left out: {line}")
+    say(f"wrote {out}: {count:,} image{'s' * (count != 1)}")
+
+
 def _export(values):
-    config = _config_of_run(values)
+    config = _config_of_run(values, ["data_dir"])
     _start_tensorflow()
     from cifar_fast.runs import saved
     say(f"wrote {saved.export(config, values['which'].value, values['format'].value)}")
 
 
-def _config_of_run(values):
-    """The `Config` of the run in --workdir, but for the flags that are given."""
+def _config_of_run(values, names):
+    """The `Config` of the run in --workdir, but for those of the named flags that are given."""
     from cifar_fast.runs import workdir
-    given = {name: values[name].value for name in OVERRIDES if values[name].present}
+    given = {name: values[name].value for name in names if values[name].present}
     return workdir.config_of_run(values["workdir"].value, **given)
 
 
@@ -246,7 +267,7 @@ def _augment(values):
     _start_tensorflow()
     from cifar_fast.runs import preview
     from cifar_fast.training import trainer
-    out = _out(values, "augmentation.png")
+    out = _out(values, "augment")
     preview.draw_augmentation(config, trainer.load_data(config), out)
     say(f"wrote {out}")
 
@@ -273,11 +294,11 @@ def _compare(values):
     _start_tensorflow()
     from cifar_fast.study import compare
     compare.compare([paths.local(folder, "compare") for folder in values["folders"].value],
-                    _out(values, "comparison"), values["baseline"].value, values["target"].value)
+                    _out(values, "compare"), values["baseline"].value, values["target"].value)
 
 
-def _out(values, default):
-    return paths.local(default if values["out"].value is None else values["out"].value, "--out")
+def _out(values, command):
+    return paths.local(OUT[command] if values["out"].value is None else values["out"].value, "--out")
 
 
 def _launch(values, arguments):
@@ -322,7 +343,8 @@ def _help(command):
     own = define()
     for name in OWN:
         if name in shown:
-            lines += _flag_help(name, own[name].default, own[name].help)
+            default = OUT[command] if name == "out" else own[name].default
+            lines += _flag_help(name, default, own[name].help)
     for group in GROUPS:
         fields = [f for f in dataclasses.fields(Config) if f.metadata["group"] == group]
         fields = [f for f in fields if f.name in shown]
@@ -331,7 +353,7 @@ def _help(command):
         for field in fields:
             choices = field.metadata["choices"]
             text, default = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else ""), field.default
-            if command in ("evaluate", "export"):
+            if command in ("evaluate", "predict", "export"):
                 text, default = OF_RUN.get(field.name, (text, "the run's"))
             lines += _flag_help(field.name, default, text)
     return "\n".join(lines)

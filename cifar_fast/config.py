@@ -278,6 +278,10 @@ BEFORE = ("--validation_split=last",)
 FREE = ("workdir", "data_dir", "cache_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input",
         "convolutions", "strategy", "num_devices", "logical_cpus", "worker_timeout")
 
+# Flags that evaluation takes beside those of the run: other data, and how to compute.
+OF_EVALUATION = ("dataset", "data_dir", "image_column", "label_column", "labels", "tfds_splits", "skip_damaged",
+                 "cache_dir", "precision", "tta")
+
 # By the type of a field: what it holds, in words, and the types of Python's and NumPy's that are as good.
 KINDS = {int: ("a whole number", numbers.Integral), float: ("a number", numbers.Real), str: ("a text", str),
          bool: ("true or false", bool | np.bool_)}

@@ -2,6 +2,7 @@
 import contextlib
 import csv
 import errno
+import glob
 import io
 import json
 import os
@@ -15,7 +16,15 @@ TEMPORARY = ".tmp-"  # how the names of files being written begin; a killed run 
 
 
 def write_atomic(path, data):
-    """Replaces the file at `path` by `data` (bytes): written aside, synced, renamed, and the folder synced.
+    """Replaces the file at `path` by `data` (bytes), see `replacing`. Raises UserError."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A file to write bytes to, which takes the place of the one at `path` when the block ends well: written aside,
+    synced, renamed, and the folder synced.
 
     Raises:
       UserError: the system refused, with the path and the reason, or the path is no local one. The temporary file is
@@ -25,8 +34,10 @@ def write_atomic(path, data):
     temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}"
     try:
         with writing(path):
+            if path.is_dir():  # said before the work, not after
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             with open(temporary, "xb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -72,9 +83,10 @@ def csv_lines(rows):
     return text.getvalue().encode(errors="backslashreplace")
 
 
-def remove_leftovers(folder):
-    """Deletes what killed writes left in a folder. Raises UserError if the system refuses."""
-    for path in Path(folder).glob(f"{TEMPORARY}*"):
+def remove_leftovers(folder, name=None):
+    """Deletes what killed writes left in a folder, those of one file if its name is given. Raises UserError if the
+    system refuses."""
+    for path in Path(folder).glob(f"{TEMPORARY}*" if name is None else f"{TEMPORARY}????????-{glob.escape(name)}"):
         with writing(path):
             path.unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@ import signal
 import sys
 
 from cifar_fast import environment
-from cifar_fast.config import Config
+from cifar_fast.config import OF_EVALUATION, Config
 from cifar_fast.errors import UserError
 
 
@@ -36,7 +36,8 @@ def evaluate(workdir, which="best", **changes):
 
     Args:
       workdir: the run directory. which: "best" or "last".
-      changes: fields of `Config` that differ from the run's: `data_dir`, `precision` or `tta`.
+      changes: fields of `Config` that differ from the run's: `data_dir` and others of other labelled data, which are
+        standardized by the run's statistics; `precision`; `tta`.
     Returns:
       A dict of plain numbers and texts: `loss`, `accuracy`, `top5`, `tta_accuracy`, `tta_top5` (shares from 0 to 1),
       `epoch`, `examples`, `weights_sha256`, and `data`, a line that says what it was evaluated on.
@@ -45,9 +46,9 @@ def evaluate(workdir, which="best", **changes):
     """
     if which not in ("best", "last"):
         raise UserError(f"which={which!r}: must be 'best' or 'last'")
-    if foreign := changes.keys() - {"data_dir", "precision", "tta"}:
-        raise UserError(f"{', '.join(sorted(foreign))}: evaluate takes data_dir, precision and tta alone; the rest is "
-                        "the run's")
+    if foreign := changes.keys() - set(OF_EVALUATION):
+        raise UserError(f"{', '.join(sorted(foreign))}: evaluate takes {', '.join(OF_EVALUATION)}; the rest is the "
+                        "run's")
     from cifar_fast.runs import workdir as workdirs
     config = workdirs.config_of_run(workdir, **changes)
     _start_tensorflow()

@@ -1,5 +1,6 @@
 """Flags, help, and one clear line for every mistake."""
 import dataclasses
+import os
 import pickle
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 import cifar_fast
 from cifar_fast import cli, recipes
-from cifar_fast.config import Config
+from cifar_fast.config import OF_EVALUATION, Config
 from cifar_fast.errors import UserError
 from cifar_fast.runs.workdir import Workdir
 from tests.support.command import Command
@@ -64,8 +65,9 @@ def test_help(command, capsys):
     assert all(name in text for name in (cli.COMMANDS if command is None else [command]))
     if command == "train":
         assert all(f"--{field.name}" in text for field in dataclasses.fields(Config))
-    if command in ("evaluate", "export"):  # what is left out is the run's, not train's default
-        assert text.count("[default: the run's]") == {"evaluate": 3, "export": 1}[command]
+    if command in ("evaluate", "predict", "export"):  # what is left out is the run's, not train's default
+        of_run = {"evaluate": len(OF_EVALUATION), "predict": 2, "export": 1}
+        assert text.count("[default: the run's]") == of_run[command]
         assert "TFDS" not in text and "the run to read" in text
 
 
@@ -162,6 +164,19 @@ def test_describe_prints_the_network_and_the_plan(monkeypatch, capsys):
     assert cli.main(["cifar_fast", "describe", *SMALL]) == 0
     text = capsys.readouterr().out
     assert all(word in text for word in ("parameters", "GFLOP", "PFLOP", "images/s", "predicted"))
+
+
+def test_predict_says_what_it_wrote_and_left_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with Workdir("runs/latest") as workdir:
+        workdir.open_config(Config(skip_damaged=True).flag_lines(), ())
+    asked = []
+    monkeypatch.setattr("cifar_fast.runs.predict.predict", lambda *arguments: asked.append(arguments) or (1, ["x.png"]))
+    assert cli.main(["cifar_fast", "predict", "--images=~", "--precision=float32", "--probabilities"]) == 0
+    assert capsys.readouterr() == ("wrote predictions.csv: 1 image\n", "left out: x.png\n")
+    (config, *rest), = asked
+    assert config.precision == "float32" and rest == [
+        os.path.expanduser("~"), "predictions.csv", "best", True, True]
 
 
 def test_launch_starts_as_many_as_asked_for(monkeypatch, capsys):

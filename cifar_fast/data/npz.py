@@ -12,6 +12,10 @@ from cifar_fast.data import packing
 from cifar_fast.data.packing import ALL_BYTES
 from cifar_fast.errors import UserError, short
 
+LABELLED = (("x_train", "train_images"), ("y_train", "train_labels"), ("x_test", "test_images"),
+            ("y_test", "test_labels"))
+IMAGES = ("x", "images", "x_test", "test_images", "arr_0")  # what an array of images without labels may be called
+
 
 def read(path):
     """Reads an .npz with x_train, y_train, x_test, y_test, or train_images and so on.
@@ -22,16 +26,26 @@ def read(path):
       UserError: naming the file, and what in it is missing, damaged or not what it should be. OSError: it can't be
         read.
     """
+    found = _read(path, LABELLED, "x_train=…, y_train=…, x_test=…, y_test=…")
+    return [array for _, array in found]
+
+
+def read_images(path):
+    """The first array of `IMAGES` in an .npz, as (name, array). Raises as `read` does."""
+    return _read(path, [IMAGES], "x=…")[0]
+
+
+def _read(path, wanted, example):
     try:
         with packing.opened_zip(path) as archive:
-            return _npys(path, archive)
+            return _npys(path, archive, wanted)
     except UserError:
         raise
     except Exception as error:  # of a damaged file NumPy's and zipfile's parsers may raise what they like
         if packing.is_of_system(error):
             raise
-        raise UserError(f"{path}: not a whole .npz ({short(str(error))}); write it with numpy.savez(path, x_train=…, "
-                        "y_train=…, x_test=…, y_test=…)") from None
+        raise UserError(f"{path}: not a whole .npz ({short(str(error))}); write it with numpy.savez(path, {example})"
+                        ) from None
 
 
 def is_one(path):
@@ -45,20 +59,20 @@ def is_one(path):
         return False  # a damaged one, of which more is said by who reads it
 
 
-def _npys(path, archive):
-    """The four arrays, their declared sizes checked before anything is allocated."""
+def _npys(path, archive, wanted):
+    """A pair of name and array for each of the wanted ones, each known by several names; the declared sizes are checked
+    before anything is allocated."""
     members = []
-    for names in (("x_train", "train_images"), ("y_train", "train_labels"),
-                  ("x_test", "test_images"), ("y_test", "test_labels")):
+    for names in wanted:
         name = next((f"{n}.npy" for n in names if f"{n}.npy" in archive.namelist()), None)
         if name is None:
-            raise UserError(f"{path}: has no {names[0]}; expected x_train, y_train, x_test, y_test")
+            raise UserError(f"{path}: has no {names[0]}; expected {', '.join(n[0] for n in wanted)}")
         members.append(archive.getinfo(name))
     if sum(member.file_size for member in members) > ALL_BYTES:
         raise UserError(f"{path}: declares {sum(member.file_size for member in members)} bytes; "
                         f"at most {ALL_BYTES >> 20} MiB are read; images take the least as uint8: "
                         'x = (x * 255).round().astype("uint8") if they are in [0, 1]')
-    return [_npy(path, archive, member) for member in members]
+    return [(member.filename.removesuffix(".npy"), _npy(path, archive, member)) for member in members]
 
 
 def _npy(path, archive, member):

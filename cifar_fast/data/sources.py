@@ -13,7 +13,8 @@ TFDS = "tfds/"
 
 
 def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_examples=None,
-         validation_examples=0, validation_share=0.0, validation_split="auto", reading=None, splits=("train", "test")):
+         validation_examples=0, validation_share=0.0, validation_split="auto", reading=None, splits=("train", "test"),
+         tested=True):
     """Loads a data set.
 
     Args:
@@ -26,6 +27,7 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
       validation_share: the same as a share of them. validation_split: which, see `split.held_out`; "auto" is
         "stratified" for "images", whose order is that of their classes.
       reading: an `images.Reading`; None for its defaults. splits: of TFDS, to train and to evaluate on.
+      tested: there must be test images.
     Raises:
       UserError: nothing usable there; a damaged or hostile file; fewer images than asked for.
       ValueError: an unknown name, or a number of examples that can't be one.
@@ -52,7 +54,7 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
     if validation_examples:
         how = "stratified" if name == "images" and validation_split == "auto" else validation_split
         data = split.held_out(data, validation_examples, how, seed)
-    if not len(data.test_images):
+    if tested and not len(data.test_images):
         raise UserError(f"{data.origin}: no test images; hold some of the training images out for the evaluation, as "
                         "by --validation_share=0.2")
     return split.first(data, train_examples, test_examples)

@@ -1,4 +1,6 @@
 """The network that a run has saved: evaluated, or exported for programs that know nothing of this library."""
+import contextlib
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from cifar_fast.machine import devices
 from cifar_fast.network.resnet import ResNet
 from cifar_fast.runs import checkpoint, formats
 from cifar_fast.runs.signature import Signature
-from cifar_fast.runs.workdir import Workdir
+from cifar_fast.runs.workdir import Workdir, config_of_run
 from cifar_fast.streams import warn
 from cifar_fast.training import trainer
 from cifar_fast.training.batch import Statistics
@@ -30,21 +32,20 @@ class Saved(NamedTuple):
 
 
 def evaluate(config, which="best"):
-    """Evaluates a checkpoint of `config.workdir`, "best" or "last", on the test images of the data that `config` names.
-    Other data than the run's are said to be such; they are standardized by the run's statistics, and their classes are
-    those of the same names. Returns a dict of plain numbers and strings.
+    """Evaluates a checkpoint of `config.workdir`, "best" or "last", on the data that `config` names: the run's test
+    images, or all test images of other data, or where those have no test set all images. Other data are said to be
+    such; they become what the network takes, their images by the run's `resize` and statistics, their classes by the
+    names. Returns a dict of plain numbers and strings.
 
     Raises:
       UserError: no such checkpoint, bad data, images or classes that the network does not know, or a loss that is not
         finite.
     """
-    data = trainer.load_data(config)
     compute = compute_for(config)
-    saved = restored(config, which, compute, data)
+    saved = restored(config, which, compute)
+    data = _evaluated(config, saved)
     saved.signature.check_shape(data.test_images.shape[1:], data.origin)
     labels = saved.signature.labels(data.test_labels, data.class_names, data.origin)
-    if saved.data and saved.data != data.digest():
-        warn(f"other data than the run's, or in another order: {data.origin}; standardized as the run's")
     evaluator = trainer.build_evaluator(config, [saved.model], data.test_images, labels, saved.signature.statistics)
     result = evaluator(tta=True)
     if not np.isfinite(result.loss):
@@ -54,6 +55,26 @@ def evaluate(config, which="best"):
             "loss": result.loss, "accuracy": result.accuracy, "top5": result.top5, "tta": config.tta,
             "tta_accuracy": result.tta_accuracy, "tta_top5": result.tta_top5,
             "weights_sha256": trainer.weights_sha256(saved.model)}
+
+
+def _evaluated(config, saved):
+    """The `Dataset` of whose test images a network is evaluated."""
+    own = config_of_run(config.workdir)
+    if saved.data is None or (own.dataset, own.data_dir) == (config.dataset, config.data_dir):
+        data = trainer.load_data(config)
+    else:
+        with contextlib.suppress(UserError):  # other data may have too few to divide, or no test images
+            data = trainer.load_data(config)  # the run's, maybe, where they are now
+            if data.digest() == saved.data:
+                return data
+        data = trainer.load_data(dataclasses.replace(
+            config, **saved.signature.reading(), train_examples=None, test_examples=None, validation_examples=0,
+            validation_share=0.0, validation_split="auto"), tested=False)
+        if not len(data.test_images):
+            data = dataclasses.replace(data, test_images=data.train_images, test_labels=data.train_labels)
+    if saved.data and saved.data != data.digest():
+        warn(f"other data than the run's, or in another order: {data.origin}; standardized as the run's")
+    return data
 
 
 def compute_for(config):
@@ -86,12 +107,9 @@ def export(config, which="best", format="saved_model"):
     return path
 
 
-def restored(config, which, compute, data=None):
-    """The `Saved` of a checkpoint of `config.workdir`, "best" or "last".
-
-    data: those that `config` names; read only for a run of before version 0.2, which kept no statistics: its network
-    takes theirs. None: to be read then.
-    """
+def restored(config, which, compute):
+    """The `Saved` of a checkpoint of `config.workdir`, "best" or "last". One of before version 0.2 kept no statistics:
+    they are then those of the data that `config` names."""
     folder = Workdir(config.workdir).checkpoints
     arrays, meta, damaged = (
         (*checkpoint.load_best(folder), []) if which == "best" else checkpoint.load_last(folder))
@@ -100,7 +118,7 @@ def restored(config, which, compute, data=None):
     if "network" in meta:
         signature, digest = Signature.of_meta(meta["network"], folder), meta.get("data")
     else:
-        data, digest = data or trainer.load_data(config), None
+        data, digest = trainer.load_data(config), None
         statistics = Statistics.of(data.train_images, config.standardize)
         signature = Signature.of(data, trainer.evaluated_by(config, data, statistics))
         warn(f"{folder}: of a version that kept no statistics; taken from the data, if they are the run's: "

@@ -46,18 +46,26 @@ class Signature:
                             "copy")
         return cls(shape, names, Statistics(mean, deviation))
 
+    def reading(self):
+        """The fields of a `Config` by which images of other sizes become the network's."""
+        height, width, channels = self.image_shape
+        names = {1: "grey", 3: "rgb", 4: "rgba"}
+        return {"image_size": f"{height}x{width}", "channels": names.get(channels, "auto")}
+
     def check_shape(self, shape, origin):
         """Raises UserError unless images of a shape (H, W, C) are what the network takes."""
         if tuple(shape) != self.image_shape:
             raise UserError(f"{origin}: images of {_size(shape)}; the network takes {_size(self.image_shape)}")
 
     def labels(self, labels, class_names, origin):
-        """Labels (int [N]) of data whose classes have these names, in the network's order of classes: int32 [N].
+        """Labels (int [N]) of data whose classes have these names, in the network's order of classes: int32 [N]. Where
+        they are called by numbers, for want of names, these are the network's.
 
         Raises:
           UserError: a class that the network does not know.
         """
-        places = {name: i for i, name in enumerate(self.class_names)}
+        numbers = range(len(self.class_names))
+        places = {str(i): i for i in numbers} | dict(zip(self.class_names, numbers, strict=True))
         unknown = [name for name in class_names if name not in places]
         if unknown:
             raise UserError(f"{origin}: has the class {short(unknown[0])!r}, which the network was not trained on; its "

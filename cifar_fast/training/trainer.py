@@ -137,14 +137,19 @@ class Trainer:
         return stack
 
 
-def load_data(config):
-    """The `sources.Dataset` that a `Config` names. Raises UserError: bad data, or its images don't fit the rest."""
+def load_data(config, tested=True):
+    """The `sources.Dataset` that a `Config` names, with test images or, unless it must be `tested`, maybe without.
+
+    Raises:
+      UserError: bad data, or its images don't fit the rest of the `Config`.
+    """
     form = Form(plan.image_size(config.image_size), config.resize, config.channels, config.skip_damaged)
     reading = Reading(config.image_column, config.label_column, config.labels, form, config.cache_dir)
     data = sources.load(config.dataset, config.data_dir, seed=config.seed, classes=config.classes,
                         train_examples=config.train_examples, test_examples=config.test_examples,
                         validation_examples=config.validation_examples, validation_share=config.validation_share,
-                        validation_split=config.validation_split, reading=reading, splits=config.tfds_splits.split(","))
+                        validation_split=config.validation_split, reading=reading, splits=config.tfds_splits.split(","),
+                        tested=tested)
     batch.check(config, data.train_images.shape[1:])
     return data
 

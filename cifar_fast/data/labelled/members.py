@@ -29,7 +29,7 @@ def members(path):
             return Folder(path)
         return Zip(path) if packing.kind(path) == ".zip" else Tar(path)
     except OSError as error:
-        raise UserError(f"--data_dir={path}: can't be read ({error.strerror or short(str(error))})") from None
+        raise UserError(f"{path}: can't be read ({error.strerror or short(str(error))})") from None
 
 
 def names_in(path):

@@ -1,0 +1,75 @@
+"""What a saved network takes images without labels for: a line of CSV an image, in their order."""
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from cifar_fast import files, paths
+from cifar_fast.data import unlabelled
+from cifar_fast.errors import UserError
+from cifar_fast.runs import saved
+
+BATCH = 500  # images; that of evaluation
+NAMED = 5  # classes of a line, the likeliest first
+
+
+def predict(config, images, out, which="best", probabilities=False, skip_damaged=False):
+    """Writes the predictions of a checkpoint of `config.workdir`, "best" or "last", as CSV: the image's name, then the
+    likeliest class and its probability, then the next ones up to `NAMED`.
+
+    An image is brought to the size and channels of the network as the run brought its own. `out` is written aside and
+    renamed: whatever ends this, it is whole or what it was before.
+
+    Args:
+      images: what `unlabelled.find` takes. out: a path.
+      probabilities: add a column for each class, "p(NAME)". skip_damaged: leave out images that can't be decoded.
+    Returns:
+      how many images were predicted, and a line for each damaged one that was left out.
+    Raises:
+      UserError: no such checkpoint; no images, or a damaged one; `out` can't be written; a probability that is not
+        finite.
+    """
+    out = Path(paths.local(out, "--out"))
+    files.remove_leftovers(out.parent, out.name)
+    compute = saved.compute_for(config)
+    network = saved.restored(config, which, compute)
+    names = network.signature.class_names
+    form = unlabelled.Form(network.signature.image_shape, config.resize, skip_damaged)
+    source = unlabelled.find(images, form)
+    named = min(NAMED, len(names))
+    head = ["file", "class", "probability"]
+    head += [f"{column}_{place}" for place in range(2, named + 1) for column in ("class", "probability")]
+    with files.replacing(out) as file:
+        file.write(files.csv_lines([head + [f"p({name})" for name in names] * probabilities]))
+        for keys, logits, shares in _results(network, source):
+            if not np.isfinite(logits).all():
+                raise UserError(f"--images={images}: what the {which} checkpoint in {config.workdir} gives is not "
+                                f"finite in {compute.precision}; predict with --precision=float32")
+            file.write(files.csv_lines(_rows(keys, logits, shares, names, named, probabilities)))
+    return source.count - len(source.damaged), source.damaged
+
+
+def _results(network, source):
+    """Names of images, and their logits and probabilities: float32 [n, K] each."""
+    size = min(BATCH, source.count)  # as evaluation batches so many images: the same program, the same numbers
+
+    @tf.function(autograph=False)
+    def program(images):
+        logits = network.model(network.signature.statistics(images))
+        return logits, tf.nn.softmax(logits)
+
+    program = program.get_concrete_function(tf.TensorSpec([size, *network.signature.image_shape], tf.uint8))
+    for keys, images in source.batches(size):
+        padding = np.zeros((size - len(images), *images.shape[1:]), np.uint8)
+        results = program(tf.constant(np.concatenate([images, padding])))
+        yield keys, *(result.numpy()[:len(images)] for result in results)
+
+
+def _rows(keys, logits, shares, names, named, probabilities):
+    # By the logits, of which two may round to one probability; the first of equals, as in an evaluation.
+    order = np.argsort(-logits, 1, kind="stable")[:, :named].tolist()
+    for key, places, row in zip(keys, order, shares.tolist(), strict=True):
+        line = [key]
+        for place in places:
+            line += names[place], f"{row[place]:.6g}"
+        yield line + [f"{share:.6g}" for share in row] * probabilities
