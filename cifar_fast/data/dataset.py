@@ -1,5 +1,7 @@
 """A data set in memory, and what must hold of it whatever reader it came from."""
+import functools
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +9,7 @@ import numpy as np
 from cifar_fast.data import conversion
 from cifar_fast.errors import UserError
 
-SAMPLE = 500  # of so many images one counts in a digest
+CHUNK = 16 << 20  # bytes that are taken from a memory map at a time
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,29 @@ class Dataset:
     origin: str
 
     def digest(self):
-        """64 hexadecimal digits that differ for other data, or the same in another order: of all labels and some
-        images."""
-        digest = hashlib.sha256()
-        for images, labels in ((self.train_images, self.train_labels), (self.test_images, self.test_labels)):
-            digest.update(repr(images.shape).encode() + labels.tobytes() + images[::SAMPLE].tobytes())
+        """64 hexadecimal digits that differ for other data, or the same in another order: of every byte of images and
+        labels, which takes some 0.2 s for CIFAR the first time."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self):
+        digest = hashlib.blake2b(digest_size=32)
+        for images, labels in self._parts():
+            digest.update(repr(images.shape).encode() + labels.tobytes())
+            step = max(1, CHUNK // max(1, math.prod(images.shape[1:])))
+            for first in range(0, len(images), step):
+                digest.update(np.ascontiguousarray(images[first:first + step]))
         return digest.hexdigest()
+
+    def sampled_digest(self):
+        """What runs of before version 0.2 noted of their data: of all labels, and every 500th image."""
+        digest = hashlib.sha256()
+        for images, labels in self._parts():
+            digest.update(repr(images.shape).encode() + labels.tobytes() + images[::500].tobytes())
+        return digest.hexdigest()
+
+    def _parts(self):
+        return (self.train_images, self.train_labels), (self.test_images, self.test_labels)
 
 
 def checked(arrays, names, origin):

@@ -121,8 +121,9 @@ def restored(config, which, compute):
         data, digest = trainer.load_data(config), None
         statistics = Statistics.of(data.train_images, config.standardize)
         signature = Signature.of(data, trainer.evaluated_by(config, data, statistics))
-        warn(f"{folder}: of a version that kept no statistics; taken from the data, if they are the run's: "
-             f"{data.origin}")
+        whose = "the run's, by what it noted of them" if meta.get("data") == data.sampled_digest() else (
+            "other data than the run's, or in another order")
+        warn(f"{folder}: of a version that kept no statistics; taken from the data, {whose}: {data.origin}")
     model = trainer.build_model(config, compute, len(signature.class_names), signature.image_shape)
     if "average-000" in arrays:  # then that is what the run evaluated, see averages.Averages
         average = tf.Variable(packed(model.variables), name="average")

@@ -65,18 +65,23 @@ def test_an_export_needs_no_data(trained, monkeypatch):
     assert saved.export(trained).is_dir()
 
 
-def test_runs_that_kept_no_statistics_take_those_of_their_data(trained, tmp_path, capsys):
+def test_runs_that_kept_no_statistics_take_those_of_their_data(trained, tmp_path, capsys, monkeypatch):
     before = {which: saved.evaluate(trained, which) for which in ("best", "last")}
     shutil.copytree(trained.workdir, tmp_path, dirs_exist_ok=True)
     for path in (tmp_path / "checkpoints").glob("*.ckpt"):
         arrays, meta = checkpoint.load(path)
         del meta["network"]
+        meta["data"] = tiny.data().sampled_digest()
         path.write_bytes(checkpoint.encoded(arrays, meta))
     old = dataclasses.replace(trained, workdir=str(tmp_path))
     capsys.readouterr()
     for which, result in before.items():
         assert saved.evaluate(old, which) == result
-        assert "kept no statistics; taken from the data" in capsys.readouterr().err
+        assert "kept no statistics; taken from the data, the run's" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "load_data", dark)
+        saved.evaluate(old)
+        assert "kept no statistics; taken from the data, other data than the run's" in capsys.readouterr().err
     with pytest.raises(UserError, match="of another version, it has no network"):
         train.run(old)
 
