@@ -232,8 +232,6 @@ class Config:
         of_tfds = re.fullmatch(r"tfds/\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?", self.dataset, re.ASCII)
         if self.dataset not in DATASETS and not of_tfds:
             raise UserError(f"--dataset={self.dataset}: must be one of {', '.join(DATASETS)}, or tfds/NAME")
-        if self.dataset == "images" and not self.data_dir:
-            raise UserError("--dataset=images: needs --data_dir, the folder, archive or table with the images")
         if not of_tfds and self.tfds_splits != "train,test":
             raise UserError(f"--tfds_splits={self.tfds_splits}: only of --dataset=tfds/NAME")
         if not re.fullmatch(r"[^,]+(,[^,]+)?", self.tfds_splits):

@@ -6,7 +6,7 @@ from cifar_fast import paths
 from cifar_fast.data import split, synthetic, tfds
 from cifar_fast.data.cifar import finding, places
 from cifar_fast.data.dataset import Dataset
-from cifar_fast.data.labelled import cache, images
+from cifar_fast.data.labelled import arrays, cache, images
 from cifar_fast.errors import UserError
 
 TFDS = "tfds/"
@@ -41,8 +41,11 @@ def load(name, data_dir=None, *, seed=0, classes=10, train_examples=None, test_e
     reading, place = reading or images.Reading(), Path(paths.local(data_dir, "--data_dir")) if data_dir else None
     if name == "synthetic":
         data = _synthetic(seed, classes, train_examples, test_examples, validation_examples)
+    elif name == "images" and not place:
+        raise UserError("--dataset=images: needs --data_dir, the folder, archive, table or .npz with the images")
     elif name == "images":
-        data = images.load(place, reading)
+        arrays_in_it = place.suffix.lower() == ".npz" and place.is_file()
+        data = arrays.load(place) if arrays_in_it else images.load(place, reading)
     elif name.startswith(TFDS):
         data = tfds.load(name.removeprefix(TFDS), place, splits, reading)
     else:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from cifar_fast.training import objective
 
+LARGE = 64 * 64  # pixels of an image of which 500 are evaluated at a time
 # Test-time augmentation: the views' weights, the image itself first. Those of cifar10-airbench (Jordan, 2024).
 VIEWS = {"none": [], "mirror": [0.5, 0.5], "translate": [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]}
 
@@ -35,19 +36,21 @@ class Evaluator:
     Args:
       model: a built `ResNet`. images, labels: uint8 [N, H, W, C], int32 [N].
       statistics: a `batch.Statistics` to standardize with. l2: factor of the penalty in the reported loss.
-      batch_size: examples a step; the last batch is padded and the padding not counted.
+      batch_size: examples a step; the last batch is padded and the padding not counted. None: 500, or as many fewer as
+        the images are larger than 64×64.
       tta: "none", "mirror" (image and mirror image) or "translate" (also both moved by a pixel along both axes, up
         left and down right, the border reflected).
     Raises:
       ValueError: another tta.
     """
 
-    def __init__(self, model, images, labels, statistics, *, l2=0.0, batch_size=500, tta="none"):
+    def __init__(self, model, images, labels, statistics, *, l2=0.0, batch_size=None, tta="none"):
         if tta not in VIEWS:
             raise ValueError(f"tta={tta!r}: must be one of {', '.join(VIEWS)}")
         self.model, self.statistics, self.l2, self.view_weights = model, statistics, l2, VIEWS[tta]
         self.examples = len(images)
-        self.batch_size = min(batch_size, self.examples)
+        batch_size = batch_size or 500 * LARGE // max(LARGE, int(np.prod(images.shape[1:3])))
+        self.batch_size = min(max(1, batch_size), self.examples)
         padding = -self.examples % self.batch_size
         self.images = tf.constant(np.concatenate([images, images[:padding]]))
         self.labels = tf.constant(np.concatenate([labels, labels[:padding]]))
