@@ -1,8 +1,8 @@
 """The iterators' common part: which examples come next, in what order, and what each draw depends on.
 
-A batch's draws depend on (seed, epoch, batch's number, how often it was asked for in this epoch) alone, so they are the
-same whatever the number of workers and new each time. With draws="keras" they are those of NumPy's global generator,
-seeded as Keras seeds it.
+A batch's draws depend on (seed, epoch, batch's number, how often it was asked for in this epoch) alone, by a generator
+that counts (Philox), so they are the same whatever the number of workers and new each time. With draws="keras" they are
+those of NumPy's global generator, seeded as Keras seeds it.
 """
 import threading
 
@@ -99,16 +99,16 @@ class Iterator(keras.utils.PyDataset):
         elif self.draws == "keras":
             self.index_array = np.random.permutation(self.n)
         else:
-            self.index_array = self._random().permutation(self.n)
+            self.index_array = self._random(0, 0, 0, 1).permutation(self.n)
 
-    def _random(self, *key):
-        """A generator of this epoch and of a key of whole numbers."""
-        return np.random.default_rng([self._entropy, self.epoch, *key])
+    def _random(self, *counter):
+        """A generator of this epoch's numbers from a place on, which four whole numbers name, the last first."""
+        return np.random.Generator(np.random.Philox(key=[self._entropy, self.epoch], counter=counter))
 
     def _prepare(self, number, index):
         """Draws for a batch. Returns the function that makes it."""
         asked = self._asked[number] = self._asked.get(number, 0) + 1
-        return self._batch(index, lambda: self._random(number, asked))
+        return self._batch(index, lambda: self._random(0, number, asked, 0))
 
     def _batch(self, index, random):
         """A function that makes the batch of some examples, whose draws are done. index: int [B]. random: a function

@@ -87,25 +87,28 @@ def matrices(parameters, height, width):
     """
     p, count = parameters, len(parameters["theta"])
     theta, shear = np.deg2rad(p["theta"]), np.deg2rad(p["shear"])
-    cos, sin = np.cos(theta), np.sin(theta)
-    whole, moved = _matrix(count, {}), np.zeros(count, bool)
+    whole, moved = None, np.zeros(count, bool)
     for used, entries in (
-            (theta != 0, {(0, 0): cos, (0, 1): -sin, (1, 0): sin, (1, 1): cos}),
-            ((p["tx"] != 0) | (p["ty"] != 0), {(0, 2): p["tx"], (1, 2): p["ty"]}),
-            (shear != 0, {(0, 1): -np.sin(shear), (1, 1): np.cos(shear)}),
-            ((p["zx"] != 1) | (p["zy"] != 1), {(0, 0): p["zx"], (1, 1): p["zy"]})):
+            (theta != 0, lambda: (np.cos(theta), -np.sin(theta), 0, np.sin(theta), np.cos(theta), 0)),
+            ((p["tx"] != 0) | (p["ty"] != 0), lambda: (1, 0, p["tx"], 0, 1, p["ty"])),
+            (shear != 0, lambda: (1, -np.sin(shear), 0, 0, np.cos(shear), 0)),
+            ((p["zx"] != 1) | (p["zy"] != 1), lambda: (p["zx"], 0, 0, 0, p["zy"], 0))):
         if used.any():
-            whole = whole @ _matrix(count, entries) if moved.any() else _matrix(count, entries)
+            matrix = _matrix(count, entries())
+            whole = matrix if whole is None else whole @ matrix
             moved |= used
+    if whole is None:
+        whole = _matrix(count, (1, 0, 0, 0, 1, 0))
     x, y = height / 2 - 0.5, width / 2 - 0.5
-    whole = (_matrix(1, {(0, 2): x, (1, 2): y}) @ whole) @ _matrix(1, {(0, 2): -x, (1, 2): -y})
-    rows, columns = whole[:, 1, [1, 0, 2]], whole[:, 0, [1, 0, 2]]
-    return np.concatenate([rows, columns], 1), moved
+    whole[:, :2, 2] += x, y
+    whole = whole @ np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]])
+    return whole[:, [1, 1, 1, 0, 0, 0], [1, 0, 2, 1, 0, 2]], moved
 
 
 def _matrix(count, entries):
-    matrix = np.zeros((count, 3, 3))
-    matrix[:, range(3), range(3)] = 1
-    for place, values in entries.items():
-        matrix[(slice(None), *place)] = values
-    return matrix
+    """Matrices [count, 3, 3] of six numbers or arrays [count], the upper two rows."""
+    matrix = np.zeros((count, 9))
+    matrix[:, 8] = 1
+    for place, values in enumerate(entries):
+        matrix[:, place] = values
+    return matrix.reshape(count, 3, 3)

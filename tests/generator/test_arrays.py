@@ -2,12 +2,13 @@
 import numpy as np
 import pytest
 
-from tests.generator import peers
+from tests.support import generator_peers as peers
 
 ATTRIBUTES = ("n", "batch_size", "seed", "shuffle", "batch_index", "total_batches_seen", "dtype", "data_format",
               "save_to_dir", "save_prefix", "save_format")
 
 
+@peers.needs_kernel
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(100))
 def test_flow_gives_keras_batches(seed):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cifar_fast.generator import ImageDataGenerator
-from tests.generator import peers
+from tests.support import generator_peers as peers
 
 ATTRIBUTES = ("n", "samples", "batch_size", "seed", "shuffle", "dtype", "data_format", "image_shape", "target_size",
               "color_mode", "class_mode", "class_indices", "filenames", "filepaths", "directory", "subset", "split",
@@ -69,6 +69,7 @@ def compare(theirs, ours, seed):
         peers.same(a, b)
 
 
+@peers.needs_kernel
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(60))
 def test_a_directory_gives_keras_batches(folder, seed):
@@ -82,6 +83,7 @@ def test_a_directory_gives_keras_batches(folder, seed):
     compare(*(generator.flow_from_directory(str(folder), **options) for generator in pair), seed)
 
 
+@peers.needs_kernel
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(60))
 def test_a_table_gives_keras_batches(folder, seed):

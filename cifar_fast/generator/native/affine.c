@@ -31,19 +31,23 @@ static void *work(void *argument)
     job *j = argument;
     const batch *b = j->on;
     int64_t size = b->height * b->width * b->channels, at;
-    size_t width = b->to == FLOAT64 ? sizeof(double) : sizeof(float);
-    void *workspace = calloc(size + BEYOND, width);
-    if (!workspace) {
+    size_t number = b->to == FLOAT64 ? sizeof(double) : sizeof(float), pixel = 2 * sizeof(double) + sizeof(int32_t) + 1;
+    double *memory = calloc(1, (size + BEYOND) * number + (b->width + 1) * pixel);
+    if (!memory) {
         __atomic_store_n(&j->failed, 1, __ATOMIC_RELAXED);
         return NULL;
     }
+    line l = {.rows = memory, .columns = memory + b->width};
+    void *workspace = memory + 2 * b->width;
+    l.places = (int32_t *)((char *)workspace + (size + BEYOND) * number);
+    l.outside = (uint8_t *)(l.places + b->width);
     while ((at = __atomic_fetch_add(&j->next, 1, __ATOMIC_RELAXED)) < b->count) {
         if (b->to == FLOAT64)
-            transform_double(b, b->plans + at, workspace, (double *)b->out + at * size);
+            transform_double(b, b->plans + at, workspace, (double *)b->out + at * size, l);
         else
-            transform_float(b, b->plans + at, workspace, (float *)b->out + at * size);
+            transform_float(b, b->plans + at, workspace, (float *)b->out + at * size, l);
     }
-    free(workspace);
+    free(memory);
     return NULL;
 }
 

@@ -1,16 +1,8 @@
 /* The pixel loops, for numbers of the type REAL; included once for float and once for double. NAME(x) is x and the
    type. Rows and columns lie `down` and `along` numbers apart, channels `between`, in input and output alike. */
 
-typedef struct { int64_t along, down, between; } NAME(layout);
-
-INLINE NAME(layout) NAME(layout_of)(const batch *b)
-{
-    int64_t along = b->planar ? 1 : b->channels;
-    return (NAME(layout)){along, along * b->width, b->planar ? b->height * b->width : 1};
-}
-
 /* An image of the batch as REAL numbers. */
-static void NAME(read)(const batch *b, int64_t source, REAL *to)
+INLINE void NAME(read)(const batch *b, int64_t source, REAL *to)
 {
     int64_t size = b->height * b->width * b->channels;
     if (b->from == UINT8) {
@@ -28,64 +20,68 @@ static void NAME(read)(const batch *b, int64_t source, REAL *to)
     }
 }
 
-/* Four neighbouring channels of a pixel from its four taps; REAL numbers beyond the third are read and written. */
-INLINE void NAME(blend4)(const REAL *from, REAL *to, taps row, taps column)
+/* Four neighbouring numbers of a pixel, its channels and maybe what follows, from its four taps. */
+INLINE void NAME(blend4)(const REAL *from, REAL *to, int64_t right, int64_t below, double row, double column)
 {
     typedef REAL vector __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
     typedef double wide __attribute__((vector_size(4 * sizeof(double))));
 #define AT(place) __builtin_convertvector(*(const vector *)(from + (place)), wide)
-    double a = 1 - row.weight, b = 1 - column.weight;
-    wide sum = AT(row.low + column.low) * (a * b) + AT(row.low + column.high) * (a * column.weight)
-        + AT(row.high + column.low) * (row.weight * b) + AT(row.high + column.high) * (row.weight * column.weight);
-    *(vector *)to = __builtin_convertvector(sum, vector);
+    wide upper = AT(0), lower = AT(below);
+    upper += (AT(right) - upper) * column;
+    lower += (AT(below + right) - lower) * column;
+    *(vector *)to = __builtin_convertvector(upper + (lower - upper) * row, vector);
 #undef AT
 }
 
-INLINE REAL NAME(blend)(const REAL *from, taps row, taps column)
+INLINE REAL NAME(blend)(const REAL *from, int64_t right, int64_t below, double row, double column)
 {
-    double a = 1 - row.weight, b = 1 - column.weight;
-    return from[row.low + column.low] * (a * b) + from[row.low + column.high] * (a * column.weight)
-        + from[row.high + column.low] * (row.weight * b) + from[row.high + column.high] * (row.weight * column.weight);
+    double upper = from[0], lower = from[below];
+    upper += (from[right] - upper) * column;
+    lower += (from[below + right] - lower) * column;
+    return upper + (lower - upper) * row;
 }
 
-FASTER static void NAME(resample)(const batch *b, const plan *p, const REAL *from, REAL *to)
+INLINE void NAME(resample)(const batch *b, const plan *p, const REAL *restrict from, REAL *restrict to, line l)
 {
-    NAME(layout) l = NAME(layout_of)(b);
-    const double *m = p->matrix;
+    int64_t width = b->width, along = b->planar ? 1 : b->channels, down = along * width;
+    int64_t between = b->planar ? b->height * width : 1;
+    int64_t right = width > 1 ? along : 0, below = b->height > 1 ? down : 0;
     int quick = !b->planar && (b->channels == 3 || b->channels == 4);
     for (int64_t y = 0; y < b->height; y++) {
-        int64_t r = p->steps & FLIP_ROWS ? b->height - 1 - y : y;
-        double row_start = m[2] + r * m[0], column_start = m[5] + r * m[3];  /* SciPy's order */
-        REAL *out = to + y * l.down;
-        for (int64_t x = 0; x < b->width; x++, out += l.along) {
-            int64_t c = p->steps & FLIP_COLUMNS ? b->width - 1 - x : x;
-            taps row = taps_at(row_start + c * m[1], b->height, l.down, b->fill, b->order);
-            taps column = taps_at(column_start + c * m[4], b->width, l.along, b->fill, b->order);
-            if (row.outside | column.outside)
-                for (int64_t channel = 0; channel < b->channels; channel++)
-                    out[channel * l.between] = b->cval;
-            else if (quick && (y < b->height - 1 || x < b->width - 1))  /* what lies beyond is written later */
-                NAME(blend4)(from, out, row, column);
-            else
-                for (int64_t channel = 0; channel < b->channels; channel++)
-                    out[channel * l.between] = NAME(blend)(from + channel * l.between, row, column);
-        }
+        int64_t r = p->steps & FLIP_ROWS ? b->height - 1 - y : y, back = p->steps & FLIP_COLUMNS;
+        find_taps(l, b, p->matrix, r, back ? width - 1 : 0, back ? -1 : 1, down, along);
+        REAL *restrict out = to + y * down;
+        int64_t done = 0;
+        if (quick)  /* what is written beyond a pixel is its successor's, so the image's last one has to be done alone */
+            for (int64_t end = width - (y == b->height - 1); done < end; done++)
+                NAME(blend4)(from + l.places[done], out + done * along, right, below, l.rows[done], l.columns[done]);
+        for (int64_t channel = 0; channel < b->channels; channel++)
+            for (int64_t x = done; x < width; x++)
+                out[x * along + channel * between] = NAME(blend)(from + l.places[x] + channel * between, right, below,
+                                                                 l.rows[x], l.columns[x]);
+        if (b->fill == CONSTANT)
+            for (int64_t x = 0; x < width; x++)
+                if (l.outside[x])
+                    for (int64_t channel = 0; channel < b->channels; channel++)
+                        out[x * along + channel * between] = b->cval;
     }
 }
 
 /* Flips alone. */
-static void NAME(turn)(const batch *b, const plan *p, const REAL *from, REAL *to)
+INLINE void NAME(turn)(const batch *b, const plan *p, const REAL *from, REAL *to)
 {
-    NAME(layout) l = NAME(layout_of)(b);
-    for (int64_t y = 0; y < b->height; y++)
+    int64_t along = b->planar ? 1 : b->channels, planes = b->planar ? b->channels : 1;
+    for (int64_t y = 0; y < planes * b->height; y++) {
+        int64_t r = p->steps & FLIP_ROWS ? y - 2 * (y % b->height) + b->height - 1 : y;
         for (int64_t x = 0; x < b->width; x++) {
-            int64_t r = p->steps & FLIP_ROWS ? b->height - 1 - y : y, c = p->steps & FLIP_COLUMNS ? b->width - 1 - x : x;
-            for (int64_t channel = 0; channel < b->channels; channel++)
-                to[y * l.down + x * l.along + channel * l.between] = from[r * l.down + c * l.along + channel * l.between];
+            int64_t c = p->steps & FLIP_COLUMNS ? b->width - 1 - x : x;
+            for (int64_t i = 0; i < along; i++)
+                to[(y * b->width + x) * along + i] = from[(r * b->width + c) * along + i];
         }
+    }
 }
 
-static void NAME(extremes)(const REAL *x, int64_t size, REAL *low, REAL *high)
+INLINE void NAME(extremes)(const REAL *x, int64_t size, REAL *low, REAL *high)
 {
     *low = *high = x[0];
     for (int64_t i = 1; i < size; i++) {
@@ -94,7 +90,7 @@ static void NAME(extremes)(const REAL *x, int64_t size, REAL *low, REAL *high)
     }
 }
 
-static void NAME(shift_channels)(REAL *x, int64_t size, REAL by)
+INLINE void NAME(shift_channels)(REAL *x, int64_t size, REAL by)
 {
     REAL low, high;
     NAME(extremes)(x, size, &low, &high);
@@ -107,37 +103,35 @@ static void NAME(shift_channels)(REAL *x, int64_t size, REAL by)
 
 /* As Keras by way of Pillow: to 8 bits, in float32, scaled only where values leave 0 … 255; a fourth channel, which is
    opacity, stays. */
-static void NAME(brighten)(const batch *b, REAL *x, float by)
+INLINE void NAME(brighten)(const batch *b, REAL *x, float by)
 {
-    NAME(layout) l = NAME(layout_of)(b);
-    int64_t size = b->height * b->width * b->channels, pixels = b->height * b->width;
+    int64_t pixels = b->height * b->width, size = pixels * b->channels;
     REAL low, high;
     NAME(extremes)(x, size, &low, &high);
     int scaled = low < 0 || high > 255;
     float top = (float)high - (float)low;
-    for (int64_t channel = 0; channel < b->channels; channel++)
-        for (int64_t i = 0; i < pixels; i++) {
-            REAL *at = x + i * l.along + channel * l.between;
-            float value = *at;
-            if (scaled) {
-                value -= (float)low;
-                value = (top != 0 ? value / top : value) * 255;
-            }
-            int eight = value;
-            float bright = eight * by;
-            if (channel == 3)
-                bright = eight;
-            eight = bright < 255 ? (int)bright : 255;
-            *at = scaled ? (float)eight / 255 * (high - low) + low : eight;
+    for (int64_t i = 0; i < size; i++) {
+        float value = x[i];
+        if (scaled) {
+            value -= (float)low;
+            value = (top != 0 ? value / top : value) * 255;
         }
+        int eight = value, opacity = b->channels == 4 && (b->planar ? i / pixels : i % 4) == 3;
+        float bright = opacity ? eight : eight * by;
+        eight = bright < 255 ? (int)bright : 255;
+        x[i] = scaled ? (float)eight / 255 * (high - low) + low : eight;
+    }
 }
 
-static void NAME(transform)(const batch *b, const plan *p, REAL *workspace, REAL *to)
+FASTER static void NAME(transform)(const batch *b, const plan *p, REAL *workspace, REAL *to, line l)
 {
     int64_t size = b->height * b->width * b->channels;
     if (p->steps & (RESAMPLE | FLIP_COLUMNS | FLIP_ROWS)) {
         NAME(read)(b, p->source, workspace);
-        (p->steps & RESAMPLE ? NAME(resample) : NAME(turn))(b, p, workspace, to);
+        if (p->steps & RESAMPLE)
+            NAME(resample)(b, p, workspace, to, l);
+        else
+            NAME(turn)(b, p, workspace, to);
     } else
         NAME(read)(b, p->source, to);
     if (p->steps & SHIFT_CHANNELS)
