@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifar_fast import paths
+from cifar_fast import parts, paths
 from cifar_fast.errors import UserError, short
 from cifar_fast.training import plan
 
@@ -92,6 +92,9 @@ class Config:
                           "arXiv:1710.09412); 0: off", low=0, high=100, group="augmentation")
     cutmix: float = option(0.0, "paste a box of one image into another, areas from Beta(this, this) (Yun et al., "
                            "2019, arXiv:1905.04899); 0: off", low=0, high=100, group="augmentation")
+    augmentation: str | None = option(None, "package.module:function of your own, on what the flags above leave: "
+                                      "from (images [B, H, W, C], 0 to 255; a seed [2]; ids int32 [B]) to images, "
+                                      "of TensorFlow's operations, which XLA compiles", group="augmentation")
     image_sizes: str | None = option(None, "train on images resized to these sides, each for some epochs: "
                                      "20x4,24x3,32x3 (multiples of 4 keep the strides aligned); evaluation keeps the "
                                      "full size", group="augmentation")
@@ -117,8 +120,10 @@ class Config:
     l2: float = option(1e-6, "L2 penalty on every kernel, added to the loss", low=0, high=1, group="network")
 
     # optimizer
-    optimizer: str = option("adam", "optimizer; muon orthogonalizes the convolutions' updates and leaves the rest to "
-                            "sgd (Jordan, 2024)", choices=("adam", "sgd", "muon"), group="optimizer")
+    optimizer: str = option("adam", "adam, sgd, muon (orthogonalizes the convolutions' updates and leaves the rest to "
+                            "sgd; Jordan, 2024), or package.module:function of your own, which returns a Keras "
+                            "optimizer; one with a schedule of its own is not held to --learning_rate and --schedule",
+                            group="optimizer")
     learning_rate: float = option(1e-3, "learning rate that the schedule starts from or peaks at", low=0,
                                   group="optimizer")
     schedule: str = option("exponential", "how the learning rate changes: 'exponential' multiplies it by --decay "
@@ -223,6 +228,13 @@ class Config:
         if self.prune and self.prune >= self.prune_easy:
             raise UserError(f"--prune={self.prune}: must be below the share it draws from, "
                             f"--prune_easy={self.prune_easy}")
+        if self.optimizer not in OPTIMIZERS:
+            parts.check("--optimizer", self.optimizer, "one of adam, sgd, muon, or ")
+            if self.weight_decay or self.vector_decay:
+                raise UserError(f"--optimizer={self.optimizer}: decays by what its function says; leave --weight_decay "
+                                "and --vector_decay out")
+        if self.augmentation:
+            parts.check("--augmentation", self.augmentation)
         plan.sizes(self.image_sizes, self.epochs)
         plan.image_size(self.image_size)
         self._check_data()
@@ -283,6 +295,7 @@ OF_EVALUATION = ("dataset", "data_dir", "image_column", "label_column", "labels"
 # By the type of a field: what it holds, in words, and the types of Python's and NumPy's that are as good.
 KINDS = {int: ("a whole number", numbers.Integral), float: ("a number", numbers.Real), str: ("a text", str),
          bool: ("true or false", bool | np.bool_)}
+OPTIMIZERS = ("adam", "sgd", "muon")
 DATASETS = ("cifar10", "cifar100", "images", "synthetic")
 LARGEST = 2**31 - 1  # of any number: steps and examples are counted in int32
 

@@ -1,17 +1,25 @@
 """What Python calls in place of the command line: `cifar_fast.train`, `cifar_fast.evaluate`, `cifar_fast.load_data`."""
+import dataclasses
 import signal
 import sys
 
-from cifar_fast import environment
+from cifar_fast import environment, parts
 from cifar_fast.config import OF_EVALUATION, Config
 from cifar_fast.errors import UserError
 
 
-def train(config):
+def train(config, optimizer=None, augmentation=None, callbacks=()):
     """Trains a `Config` to its end, or goes on with the unfinished run in `config.workdir`.
 
     Prints what the command prints, and writes the same run directory.
 
+    Args:
+      optimizer: a function without arguments that returns a Keras optimizer, or a class of them; it must have
+        `config.learning_rate`, which --schedule changes, or a `LearningRateSchedule` of its own.
+      augmentation: a function (images [B, H, W, C] on the 0 to 255 scale, a seed int32 [2], ids int32 [B]) → images,
+        of TensorFlow's operations, which XLA compiles; the seed is another in each epoch, and an id names an image.
+        `config.flags` has the names of both, "module:function", which must be the same to go on.
+      callbacks: objects with Keras's on_epoch_end(epoch, logs): epoch from 0, logs an epoch as in `metrics.jsonl`.
     Returns:
       What `summary.json` holds, as a dict of plain numbers and strings: `test_accuracy`, `test_top5`, `test_loss`,
       `seconds_per_epoch`, `weights_sha256` and more; accuracies are shares from 0 to 1. Under "metrics" stand the
@@ -20,10 +28,15 @@ def train(config):
       UserError: bad data, a run directory that can't be used, a loss that is not finite, a lost worker.
       KeyboardInterrupt, SystemExit: SIGINT, or another signal, stopped the run; it is saved, and the same call goes on.
     """
-    _checked(config)
+    named = {n: parts.name(n, p) for n, p in (("optimizer", optimizer), ("augmentation", augmentation)) if p}
+    config = dataclasses.replace(_checked(config), **named)
+    for callback in callbacks:
+        if not callable(getattr(callback, "on_epoch_end", None)):
+            raise UserError(f"callbacks: {type(callback).__name__} has no on_epoch_end(epoch, logs)")
     _start_tensorflow()
     from cifar_fast.runs import train as runs
-    outcome = runs.run(config)
+    from cifar_fast.training.trainer import Own
+    outcome = runs.run(config, Own(optimizer, augmentation), callbacks)
     if outcome.code == 128 + signal.SIGINT:
         raise KeyboardInterrupt
     if outcome.code:

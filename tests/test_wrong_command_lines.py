@@ -22,6 +22,8 @@ TEXTS = {"dataset": ["cifar", "images", "tfds/", "tfds/../x", "tfds/a b"], "imag
          "tfds_splits": ["train", "train,", "a,b,c"], "image_size": ["x", "3", "0x64", "64x", "1025", "48x64x3"],
          "data_dir": ["/no/such/folder", "/dev/null", "gs://bucket/x", "~no-such-user/x"],
          "workdir": ["/proc/nothing", "/dev/null/run", "s3://bucket/run", "~no-such-user/run"],
+         "optimizer": ["lion", "no.such:optimizer"], "augmentation": ["flips", "no.such:augmentation"],
+         "init_from": ["/no/such/run", "/dev/null", "/dev/null.keras", "gs://bucket/run"],
          "image_sizes": ["32", "x", "32x0", "0x4", "-8x4"]}
 PLACES = {"data_dir": ["--dataset=cifar10"]}  # what else must stand there for the flag to count
 WRONG = [

@@ -30,8 +30,10 @@ SECONDS_A_CALL = 2.0  # how long the program may run before Python looks at sign
 class Run:
     """A run's state, its loop and its files. `epoch` and `step` (of the epoch) say how far it is."""
 
-    def __init__(self, runtime, data, workdir, started, make_trainer=trainer.Trainer, initial=None):
+    def __init__(self, runtime, data, workdir, started, make_trainer=trainer.Trainer, initial=None,
+                 callbacks=()):
         self.runtime, self.data, self.workdir, self.started = runtime, data, workdir, started
+        self.callbacks = callbacks  # Keras's: their on_epoch_end(epoch, logs) is called, with the epoch's line
         self.initial = initial  # an `initial.Initial`, for a run that has no checkpoint yet
         self.config = runtime.config
         self.trainer = make_trainer(self.config, runtime.compute, data, runtime.replicas)
@@ -124,7 +126,8 @@ class Run:
     def fit(self, signals):
         """Trains until the last epoch is done (True), or a signal has stopped it and all is saved (False)."""
         self.workdir.write_environment(self.environment())
-        _draw(preview.draw_augmentation, self.config, self.data, self.workdir.plots / "augmentation.png")
+        _draw(preview.draw_augmentation, self.config, self.data, self.workdir.plots / "augmentation.png",
+              self.trainer.own.augmentation)
         with Progress(self.config.epochs, self.config.batch_size) as progress:
             while self.epoch < self.config.epochs and not self.reached():
                 if not self.train_epoch(signals, progress):
@@ -189,7 +192,7 @@ class Run:
         examples = planned.steps * config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
         line = {"epoch": self.epoch + 1, "step": planned.first_step + planned.steps, "loss": loss, "accuracy": hits,
-                "top5": hits5, "learning_rate": float(self.trainer.rates(self.epoch)[-1]),
+                "top5": hits5, "learning_rate": self.trainer.last_rate(self.epoch),
                 "seconds": round(self.clock.seconds, 3), "compile_seconds": round(self.clock.compile_seconds, 3),
                 "images_per_second": round(examples / self.clock.seconds, 1),
                 "pflop": self.trainer.flop(self.epoch) / 1e15}
@@ -204,6 +207,8 @@ class Run:
         self.save()
         self.workdir.append_metrics(line)
         progress.epoch_done(line)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self.epoch - 1, dict(line))
 
     def evaluate(self, line):
         """Adds an evaluation to an epoch's line, and keeps the weights if they are the best so far."""

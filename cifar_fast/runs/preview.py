@@ -6,12 +6,13 @@ from cifar_fast.runs import report
 from cifar_fast.training.batch import Preparation, Statistics
 
 
-def draw_augmentation(config, data, path, images=12, views=7):
-    """Writes a picture: some training images, each with `views` augmentations of it, one an epoch."""
+def draw_augmentation(config, data, path, own=None, images=12, views=7):
+    """Writes a picture: some training images, each with `views` augmentations of it, one an epoch. own: as for
+    `Preparation`."""
     indices = np.arange(min(images, len(data.train_images)), dtype=np.int32)
     before = data.train_images[indices]
     statistics = Statistics.of(data.train_images, "channel")
-    prepare, labels = Preparation(config, statistics), data.train_labels[indices]
+    prepare, labels = Preparation(config, statistics, own), data.train_labels[indices]
     after = np.stack([prepare(before, labels, indices, tf.constant(epoch)).images for epoch in range(views)], 1)
     after = after * statistics.deviation + statistics.mean
     report.augmentation_sheet(before, _framed(after, *before.shape[1:3]), path)

@@ -1,6 +1,7 @@
 """A training run from its `Config` to its outcome, on one worker or several."""
 import contextlib
 import dataclasses
+import functools
 import io
 import signal
 import tempfile
@@ -28,8 +29,10 @@ class Outcome:
     metrics: list[dict]
 
 
-def run(config):
+def run(config, own=trainer.NAMED, callbacks=()):
     """Trains `config` to its end, going on from what `config.workdir` holds. Returns an `Outcome`.
+
+    own, callbacks: as for `train`.
 
     Each of several workers calls it. The first has the run directory and prints; what the others write goes to a
     scratch folder and vanishes.
@@ -37,23 +40,25 @@ def run(config):
     Raises:
       UserError: bad data, an unusable or foreign run directory, a loss that is not finite, a lost worker.
     """
-    began = time.perf_counter()
+    began, make_trainer = time.perf_counter(), functools.partial(trainer.Trainer, own=own)
     with runtime.start(config) as ours:  # first, since it says which devices TensorFlow starts
         if ours.leads:
-            return train(ours, trainer.load_data(ours.config), began)
+            return train(ours, trainer.load_data(ours.config), began, make_trainer, own, callbacks)
         with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
             config = dataclasses.replace(ours.config, workdir=scratch)
-            return train(dataclasses.replace(ours, config=config), trainer.load_data(config), began)
+            return train(dataclasses.replace(ours, config=config), trainer.load_data(config), began, make_trainer, own)
 
 
-def train(ours, data, began, make_trainer=trainer.Trainer):
+def train(ours, data, began, make_trainer=trainer.Trainer, own=trainer.NAMED, callbacks=()):
     """A run on a machine that is ready for it. Returns an `Outcome`, and raises as `run` does.
 
     Args:
       ours: a `runtime.Runtime`. data: what `trainer.load_data` gives for its config. began: `time.perf_counter()` at
       the run's start. make_trainer: called with what a `trainer.Trainer` takes; gives one that has not trained yet.
+      own: a `trainer.Own`. callbacks: objects with Keras's on_epoch_end(epoch, logs).
     """
     config, replicas = ours.config, ours.replicas
+    own.check(config, data)
     plan.epochs(config, len(data.train_images))  # raises what does not fit the data, before there is a run directory
     if replicas:
         _check_shared(data, replicas)
@@ -63,7 +68,7 @@ def train(ours, data, began, make_trainer=trainer.Trainer):
         workdir.open_config(config.flag_lines(), FREE)
         say(f"data          {data.origin}\n{ours.banner()}")
         with Signals() as signals:
-            current = Run(ours, data, workdir, began, make_trainer, initial)
+            current = Run(ours, data, workdir, began, make_trainer, initial, callbacks)
             summary = current.finish() if current.fit(signals) else None
             if replicas:
                 replicas.total(0)  # all wait here for the last

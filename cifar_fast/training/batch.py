@@ -5,13 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from cifar_fast import parts
 from cifar_fast.augment import Affine, crops, mixing
 from cifar_fast.augment.resize import resized
 from cifar_fast.errors import UserError
 from cifar_fast.network import whitening
 
 # Each stage draws from (seed, epoch + its own number), so that none repeats another's draws.
-CROPS, MIXING, FLIP = 1 << 28, 2 << 28, 3 << 28
+CROPS, MIXING, FLIP, OWN = 1 << 28, 2 << 28, 3 << 28, 4 << 28
 COUNTED = 1 << 22  # numbers that are counted at a time: as many int64 are made of them
 
 
@@ -77,8 +78,10 @@ class Preparation:
     batch size, the step or the device. Mixing takes the partner from the batch.
     """
 
-    def __init__(self, config, statistics):
+    def __init__(self, config, statistics, own=None):
+        """own: the function that `config.augmentation` names; None: to be imported, if it names one."""
         self.config, self.statistics = config, statistics
+        self.own = own or config.augmentation and parts.load("--augmentation", config.augmentation)
         self.seed = tf.Variable(config.seed, trainable=False, dtype=tf.int64)  # see `Engine.inputs`
         self.affine = Affine(
             rotation_range=config.rotation_range, width_shift_range=config.width_shift_range,
@@ -95,7 +98,27 @@ class Preparation:
                                     config.crop_size or None)
         if config.alternating_flip:
             images = crops.alternating_flip(images, self._seed(FLIP), indices, epoch)
-        return self.affine(images, self._seed(epoch), indices) if self.moves else tf.cast(images, tf.float32)
+        images = self.affine(images, self._seed(epoch), indices) if self.moves else images
+        if self.own:
+            images = self.own(images, self._seed(epoch + OWN), indices)
+        return tf.cast(images, tf.float32)
+
+    def check_own(self, images):
+        """Raises UserError unless the user's own augmentation makes images of some of them (uint8 [B, H, W, C])."""
+        if not self.own:
+            return
+        flag = f"--augmentation={self.config.augmentation}"
+        try:
+            found = tf.function(self.augment, jit_compile=True, autograph=False)(
+                images, tf.range(len(images)), tf.constant(0))
+        except Exception as error:  # whatever it does
+            raise UserError(f"{flag}: {parts.reason(error)}; it must be TensorFlow's operations, which XLA can "
+                            "compile") from error
+        if found.shape.rank != 4 or (found.shape[0], found.shape[3]) != (len(images), images.shape[3]):
+            raise UserError(f"{flag}: must return images [{len(images)}, height, width, {images.shape[3]}] of as many, "
+                            f"not {found.shape}")
+        if not np.isfinite(found).all():
+            raise UserError(f"{flag}: returns numbers that are not finite")
 
     @tf.function(jit_compile=True, autograph=False)
     def __call__(self, images, labels, indices, epoch, size=None):

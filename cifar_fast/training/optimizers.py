@@ -4,17 +4,27 @@ Keras composes an update of a dozen operations and more, each a pass over memory
 fused kernels of the same formulas: one operation a variable, and nothing to compile when a run starts.
 """
 import keras
+import numpy as np
 import tensorflow as tf
 
+from cifar_fast import parts
+from cifar_fast.errors import UserError
 from cifar_fast.training.muon import Muon
 
 
-def build(config):
+def build(config, own=None):
     """The optimizer of a `Config`; under float16 the engine wraps it in Keras's dynamic loss scaling.
 
     Weight decay is decoupled and by group: kernels (under Muon the dense one alone); gains, offsets and biases.
+
+    own: the function that `config.optimizer` names, if it is of the user's own; None: to be imported.
+
+    Raises:
+      UserError: the function fails, or returns no optimizer or one with another learning rate than the run's.
     """
     keras.config.set_floatx("float32")  # of the rate, whatever the user's keras.json may say
+    if ":" in config.optimizer:
+        return _own(config, own or parts.load("--optimizer", config.optimizer))
     if config.optimizer == "muon":
         return Muon(config.learning_rate, muon_momentum=config.muon_momentum, momentum=config.momentum,
                     dense_rate=config.dense_rate, vector_rate=config.vector_rate,
@@ -22,6 +32,26 @@ def build(config):
     if config.optimizer == "adam":
         return Adam(config, config.learning_rate)
     return SGD(config, config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
+
+
+def _own(config, function):
+    flag = f"--optimizer={config.optimizer}"
+    try:
+        optimizer = function()
+    except Exception as error:  # whatever it does
+        raise UserError(f"{flag}: {parts.reason(error)}") from error
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise UserError(f"{flag}: must return a Keras optimizer, not {type(optimizer).__name__}")
+    rate = optimizer.learning_rate
+    if not schedules_itself(optimizer) and float(rate) != np.float32(config.learning_rate):
+        raise UserError(f"{flag}: has the learning rate {float(rate):g}, but --learning_rate={config.learning_rate:g} "
+                        f"and --schedule set it; give --learning_rate={float(rate):g}")
+    return optimizer
+
+
+def schedules_itself(optimizer):
+    """Whether its learning rate is a `keras.optimizers.schedules.LearningRateSchedule`, no variable."""
+    return not hasattr(optimizer.learning_rate, "assign")
 
 
 class _Decayed:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from cifar_fast.network.layers import GOLDEN
-from cifar_fast.training import objective
+from cifar_fast.training import objective, optimizers
 
 
 def accumulate(step, start, steps, totals):
@@ -46,7 +46,8 @@ class Engine:
         self.device, self.replica, self.replicas = compute.device, replica, replicas
         self.l2, self.smoothed = config.l2, config.label_smoothing > 0
         self.share, self.class_weights = 1 / replicas, class_weights
-        self.rate, self.optimizer_inputs = optimizer.learning_rate, getattr(optimizer, "inputs", [])
+        self.rate = None if optimizers.schedules_itself(optimizer) else optimizer.learning_rate
+        self.optimizer_inputs = getattr(optimizer, "inputs", [])
         self.scaled = compute.precision == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if self.scaled else optimizer
         self.optimizer.build(model.trainable_variables)
@@ -160,5 +161,6 @@ class Engine:
 
     def apply(self, gradients, rate):
         """Updates the variables by gradients as `gradients` gives them."""
-        self.rate.assign(rate)
+        if self.rate is not None:
+            self.rate.assign(rate)
         self.optimizer.apply(gradients, self.model.trainable_variables)

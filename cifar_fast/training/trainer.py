@@ -2,6 +2,8 @@
 import contextlib
 import dataclasses
 import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -31,19 +33,35 @@ def shares_programs(one, other):
         (getattr(one, n) == 0) == (getattr(other, n) == 0) for n in SWITCHES)
 
 
+class Own(NamedTuple):
+    """The functions of the user's own that a `Config` names; None are imported by those names."""
+
+    optimizer: Callable | None = None
+    augmentation: Callable | None = None
+
+    def check(self, config, data):
+        """Raises UserError where what `config` names is not there, or does not do on images of `data`."""
+        optimizers.build(config, self.optimizer)
+        Preparation(config, Statistics.of(data.train_images[:1], config.standardize), self.augmentation).check_own(
+            data.train_images[:2])
+
+
+NAMED = Own()
+
+
 class Trainer:
     """Trains and evaluates; where it stands is the caller's to keep.
 
     Args:
       config: a `Config`. compute: a `devices.Compute`. data: a `sources.Dataset`. replicas: the `replicas.Replicas` if
-        several train.
+        several train. own: an `Own`.
     Attributes:
       plan: the run's epochs, a list of `plan.Epoch`.
       statistics, test_statistics: the `batch.Statistics` that standardize what is trained and evaluated on.
     """
 
-    def __init__(self, config, compute, data, replicas=None):
-        self.config, self.compute, self.data, self.replicas = config, compute, data, replicas
+    def __init__(self, config, compute, data, replicas=None, own=NAMED):
+        self.config, self.compute, self.data, self.replicas, self.own = config, compute, data, replicas, own
         examples = len(data.train_images)
         self.plan = plan.epochs(config, examples)
         self.steps = sum(e.steps for e in self.plan)
@@ -88,8 +106,9 @@ class Trainer:
             if config.class_weights == "balanced":
                 weights = objective.balanced(data.train_labels, len(data.class_names))
             return Engine(
-                config, compute, model, optimizers.build(config), Preparation(config, self.statistics),
-                len(data.train_images), held, average, replica, replicas, weights)
+                config, compute, model, optimizers.build(config, self.own.optimizer),
+                Preparation(config, self.statistics, self.own.augmentation), len(data.train_images), held, average,
+                replica, replicas, weights)
 
     def batches(self, epoch, start=0):
         """An iterator over the batches of an epoch from step `start` on. Starting an epoch decides what it prunes."""
@@ -116,6 +135,11 @@ class Trainer:
         """The learning rate of each step of an epoch: float32 [its steps]."""
         steps = self.plan[epoch].first_step + np.arange(self.plan[epoch].steps)
         return schedules.learning_rates(self.config, epoch, steps / self.steps)
+
+    def last_rate(self, epoch):
+        """The learning rate of the last step of an epoch, which has just been trained."""
+        engine = self.engines[0]
+        return float(self.rates(epoch)[-1] if engine.rate is not None else engine.optimizer.learning_rate)
 
     def train(self, batches, epoch, start, steps, totals):
         """Takes `steps` steps from step `start` of an epoch on. Returns the epoch's totals, see `Engine.run`."""
