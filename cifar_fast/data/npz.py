@@ -54,10 +54,10 @@ def labelled(path):
     return arrays[:2] + test, names
 
 
-def _read(path, needed, extra=(), most=ALL_BYTES, texts=""):
+def _read(path, needed, extra=(), most=None, texts=""):
     try:
         with packing.opened_zip(path) as archive:
-            return _npys(path, archive, needed, extra, most, texts)
+            return _npys(path, archive, needed, extra, most or ALL_BYTES, texts)
     except UserError:
         raise
     except Exception as error:  # of a damaged file NumPy's and zipfile's parsers may raise what they like
