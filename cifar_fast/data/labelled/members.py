@@ -35,7 +35,7 @@ def members(path):
 def names_in(path):
     """The names of an archive's files, as they stand there, one after another. Raises as `members` does."""
     if packing.kind(path) == ".zip":
-        yield from _zip(path).namelist()
+        yield from (info.filename for info in _contents(path))
     else:
         yield from (name for name, *_ in _walk(path))
 
@@ -118,35 +118,43 @@ class Zip(Members):
 
     def __init__(self, path):
         super().__init__(path)
-        self.zip, self.infos = _zip(path), {}
-        for info in self.zip.infolist():
+        self.infos = {}
+        for info in _contents(path):
             name = info.filename.removeprefix("./")
             if not info.is_dir() and self.add(name, info.file_size, info.CRC):
                 self.infos[name] = info
 
     def read(self, names):
-        for name in sorted(names, key=lambda name: self.infos[name].header_offset):
-            yield name, functools.partial(self._open, name)
+        with packing.Cautious(self.path, CONTENTS) as file, zipfile.ZipFile(file) as archive:
+            for name in sorted(names, key=lambda name: self.infos[name].header_offset):
+                yield name, self._opener(archive, name)
 
-    def _open(self, name):
-        info = self.infos[name]
-        if info.file_size > FILE_BYTES:
-            raise ValueError(f"has {info.file_size} bytes; at most {FILE_BYTES} are read")
+    def _opener(self, archive, name):
         try:
-            return _named(packing.unzipped(self.zip, info), name)
-        except (UserError, OSError):
+            if self.infos[name].file_size > FILE_BYTES:
+                raise ValueError(f"has {self.infos[name].file_size} bytes; at most {FILE_BYTES} are read")
+            return functools.partial(_named, packing.unzipped(archive, self.infos[name]), name)
+        except UserError:
             raise
         except Exception as error:  # of a damaged file zipfile may raise what it likes
-            raise ValueError(f"is damaged within the archive: {error}") from None
+            if packing.is_of_system(error):
+                raise
+            return functools.partial(_raise, ValueError(f"is damaged within the archive: {error}"))
 
 
-def _zip(path):
+def _contents(path):
+    """The files of a .zip, a list of `zipfile.ZipInfo`."""
     try:
-        return zipfile.ZipFile(packing.Cautious(path, CONTENTS))
+        with packing.Cautious(path, CONTENTS) as file, zipfile.ZipFile(file) as archive:
+            return archive.infolist()
     except Exception as error:
         if packing.is_of_system(error):
             raise
         raise UserError(f"{path}: not a whole .zip ({short(str(error))}); pack it anew") from None
+
+
+def _raise(error):
+    raise error
 
 
 class Tar(Members):

@@ -84,7 +84,8 @@ def _columns(members, name, where):
     data = members.bytes(name)
     try:
         text = data.decode("utf-8-sig")
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if name.endswith(".tsv") else ",", strict=True)
+        comma = max(",;\t", key=text.partition("\n")[0].count)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=comma, strict=True)
         head = [short(column.strip()) for column in next(rows, [])]
         columns = {column: [] for column in head}
         if len(columns) < 2 or len(columns) < len(head) or len(columns) > COLUMNS:
@@ -98,7 +99,7 @@ def _columns(members, name, where):
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value.strip())
     except (ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
-        raise UserError(f"{where}: no table in UTF-8 with a comma between the values ({short(str(error))})") from None
+        raise UserError(f"{where}: no table in UTF-8 with commas between its values ({short(str(error))})") from None
     if len(data) >= FILE_BYTES or not columns[head[0]]:
         raise UserError(f"{where}: has no row, or more than {FILE_BYTES} bytes")
     return columns

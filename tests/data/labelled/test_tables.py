@@ -56,6 +56,7 @@ def test_rows_give_the_order_and_may_be_few(root):
 @pytest.mark.parametrize("text, options", [
     (table([f"{PATHS[0]},a", f"{PATHS[1]},b"]), {"image_column": "file"}),
     (table([f"{PATHS[0]};a", f"{PATHS[1]};b"], "file;label", ";").replace(";", "\t"), {"name": "x.tsv"}),
+    (table([f"{PATHS[0]},a", f"{PATHS[1]},b"], comma=";"), {}),
     (table([f'"{PATHS[0]}","a"', f"{PATHS[1]},b"]).encode("utf-8-sig"), {}),
     (table([f"1,{PATHS[0]},a,x", f"2,{PATHS[1]},b,y"], "id,path,Class,note"), {"image_column": "path"}),
     (table([f"a,b,{PATHS[0]}", f"b,a,{PATHS[1]}"], "one,two,file"), {"label_column": "one"}),
