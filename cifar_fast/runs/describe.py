@@ -11,7 +11,7 @@ import numpy as np
 
 from cifar_fast.data.cifar.published import CLASSES
 from cifar_fast.data.dataset import Dataset
-from cifar_fast.machine import devices
+from cifar_fast.machine import runtime, team
 from cifar_fast.network import flops
 from cifar_fast.training import batch, plan, trainer
 from cifar_fast.training.evaluate import VIEWS
@@ -45,11 +45,14 @@ def lines(config):
     Raises:
       UserError: bad data, or a `Config` that does not fit them or this machine.
     """
+    decided = runtime.decide(config)
+    # Of several workers this one alone, on one device: the others are not asked.
+    replicas = None if decided.layout.cluster else team.gather(decided.layout, decided.config)
     data = sizes(config)
     epochs = plan.epochs(config, data.train)
-    compute = devices.resolve(config.precision, config.xla, convolutions=config.convolutions)
     # Without pruning, which would leave none of so few images out.
-    ours = trainer.Trainer(dataclasses.replace(config, prune=0.0), compute, _random(config, data))
+    short = dataclasses.replace(decided.config, prune=0.0)
+    ours = trainer.Trainer(short, decided.compute, _random(config, data), replicas)
     yield from _table(network(ours.model, data.shape))
     yield ""
     yield from _planned(config, data, epochs)
@@ -63,8 +66,9 @@ def lines(config):
     # After epochs, and the final one with its views.
     passes = -(-config.epochs // config.eval_every) + max(1, len(VIEWS[config.tta]))
     evaluating = passes * data.test * _seconds_an_image(ours)
-    yield (f"{'predicted':<10}  {_hours(training)} of training and {_hours(evaluating)} of evaluations, on "
-           f"{compute.reasons['device']} in {compute.precision}")
+    where = f"{replicas.count} replicas" if replicas else "one device"
+    yield (f"{'predicted':<10}  {_hours(training)} of training and {_hours(evaluating)} of evaluations, in "
+           f"{decided.compute.precision} on {where}: {decided.compute.reasons['device']}")
 
 
 def sizes(config):

@@ -8,6 +8,8 @@ import numpy as np
 from cifar_fast.errors import UserError, short
 from cifar_fast.training.batch import Statistics
 
+NUMBERS = 1 << 26  # of an image at most: what a checkpoint asks for is allocated
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -35,7 +37,7 @@ class Signature:
         try:
             shape, names = tuple(meta["image_shape"]), tuple(meta["class_names"])
             mean, deviation = (np.array(meta[key], np.float32) for key in ("mean", "deviation"))
-            sound = (len(shape) == 3 and all(type(n) is int and n > 0 for n in shape) and math.prod(shape) < 2**31
+            sound = (len(shape) == 3 and all(type(n) is int and n > 0 for n in shape) and math.prod(shape) <= NUMBERS
                      and names and all(isinstance(name, str) for name in names)
                      and mean.shape == deviation.shape in ((1,), (shape[2],))
                      and np.isfinite([mean, deviation]).all() and (deviation > 0).all())

@@ -4,6 +4,7 @@ import pytest
 from cifar_fast.config import Config
 from cifar_fast.network import flops, resnet
 from cifar_fast.runs import describe
+from cifar_fast.training import replicas
 from tests.support import tiny
 
 
@@ -36,4 +37,11 @@ def test_the_lines_say_network_plan_rate_and_hours(monkeypatch):
     assert "2 epochs, 16 steps of 10 images (160)" in plan
     rates = [line for line in text if line.startswith("measured")]
     assert ["at 16×16 in 8 steps" in rates[0], "at 32×32 in 8 steps" in rates[1], len(rates)] == [True, True, 2]
-    assert text[-1].startswith("predicted") and "of training and" in text[-1]
+    assert text[-1].startswith("predicted") and "of evaluations, in float32 on one device" in text[-1]
+
+
+def test_several_replicas_are_measured_together(monkeypatch):
+    monkeypatch.setattr(describe, "SECONDS", 0.0)
+    # As `team` would in a process of its own.
+    monkeypatch.setattr(describe.team, "gather", lambda *_: replicas.mirrored(["/CPU:0", "/CPU:1"]))
+    assert "float32 on 2 replicas" in list(describe.lines(tiny.config(logical_cpus=2)))[-1]
