@@ -17,6 +17,7 @@ _HOMES = {
     "UserError": "cifar_fast.errors",
     "evaluate": "cifar_fast.interface",
     "load_data": "cifar_fast.interface",
+    "predict": "cifar_fast.interface",
     "train": "cifar_fast.interface",
 }
 __all__ = sorted(_HOMES)

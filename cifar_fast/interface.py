@@ -1,9 +1,10 @@
-"""What Python calls in place of the command line: `cifar_fast.train`, `cifar_fast.evaluate`, `cifar_fast.load_data`."""
+"""What Python calls in place of the command line: `cifar_fast.train`, `cifar_fast.evaluate`, `cifar_fast.predict`,
+`cifar_fast.load_data`."""
 import dataclasses
 import signal
 import sys
 
-from cifar_fast import environment, parts
+from cifar_fast import environment, parts, paths
 from cifar_fast.config import OF_EVALUATION, Config
 from cifar_fast.errors import UserError
 
@@ -57,8 +58,7 @@ def evaluate(workdir, which="best", **changes):
     Raises:
       UserError: no such checkpoint, bad data, or a loss that is not finite.
     """
-    if which not in ("best", "last"):
-        raise UserError(f"which={which!r}: must be 'best' or 'last'")
+    _check_which(which)
     if foreign := changes.keys() - set(OF_EVALUATION):
         raise UserError(f"{', '.join(sorted(foreign))}: evaluate takes {', '.join(OF_EVALUATION)}; the rest is the "
                         "run's")
@@ -67,6 +67,32 @@ def evaluate(workdir, which="best", **changes):
     _start_tensorflow()
     from cifar_fast.runs import saved
     return saved.evaluate(config, which)
+
+
+def predict(workdir, images, out="predictions.csv", which="best", *, probabilities=False, skip_damaged=False,
+            precision=None):
+    """Writes what a run's network takes images for, as CSV: the image's name, its likeliest class and the probability,
+    and the next four.
+
+    Args:
+      workdir: the run directory. which: "best" or "last".
+      images: an image file; a folder or an archive (.zip, .tar) of images; or an .npz with an array `x` of them.
+      out: the file to write; whatever ends this, it is whole or what it was before.
+      probabilities: add a column for each class. skip_damaged: leave out what can't be decoded.
+      precision: that of the arithmetic, as in `Config`; None takes the run's.
+    Returns:
+      A dict: `images`, how many were predicted, and `damaged`, a line for each that was left out.
+    Raises:
+      UserError: no such checkpoint, no images or a damaged one, or `out` can't be written.
+    """
+    _check_which(which)
+    from cifar_fast.runs import workdir as workdirs
+    config = workdirs.config_of_run(workdir, **({"precision": precision} if precision else {}))
+    _start_tensorflow()
+    from cifar_fast.runs import predict as predictions
+    images = paths.local(images, "images")
+    count, damaged = predictions.predict(config, images, out, which, probabilities, skip_damaged)
+    return {"images": count, "damaged": damaged}
 
 
 def load_data(config):
@@ -81,6 +107,11 @@ def load_data(config):
     _start_tensorflow()
     from cifar_fast.training import trainer
     return trainer.load_data(_checked(config))
+
+
+def _check_which(which):
+    if which not in ("best", "last"):
+        raise UserError(f"which={which!r}: must be 'best' or 'last'")
 
 
 def _checked(config):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import cifar_fast
@@ -38,12 +39,15 @@ def test_training_returns_what_the_run_came_to(tmp_path, monkeypatch, capsys):
     assert json.loads(json.dumps(result)) == result and "test accuracy" in capsys.readouterr().out
     found = cifar_fast.evaluate(tmp_path / "run", "last")
     assert found["weights_sha256"] == result["weights_sha256"] and found["accuracy"] == result["test_accuracy"]
+    np.savez(tmp_path / "images.npz", x=tiny.data().test_images)
+    predicted = cifar_fast.predict(tmp_path / "run", tmp_path / "images.npz", tmp_path / "p.csv", precision="float32")
+    assert predicted == {"images": 40, "damaged": []} and (tmp_path / "p.csv").read_text().count("\n") == 41
 
 
 @pytest.mark.parametrize("number, error", [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
 def test_a_stopped_run_ends_as_python_ends_one(tmp_path, monkeypatch, number, error):
     from cifar_fast.runs import train
-    monkeypatch.setattr(train, "run", lambda config: train.Outcome(128 + number, None, []))
+    monkeypatch.setattr(train, "run", lambda *_: train.Outcome(128 + number, None, []))
     with pytest.raises(error):
         cifar_fast.train(tiny.config(workdir=str(tmp_path)))
 
@@ -51,7 +55,8 @@ def test_a_stopped_run_ends_as_python_ends_one(tmp_path, monkeypatch, number, er
 @pytest.mark.parametrize("call", [
     lambda: cifar_fast.load_data({"dataset": "cifar10"}), lambda: cifar_fast.train({"epochs": 3}),
     lambda: cifar_fast.evaluate("nowhere"), lambda: cifar_fast.evaluate("nowhere", "latest"),
-    lambda: cifar_fast.evaluate("nowhere", epochs=3)])
+    lambda: cifar_fast.evaluate("nowhere", epochs=3), lambda: cifar_fast.predict("nowhere", "."),
+    lambda: cifar_fast.predict("nowhere", ".", which="latest")])
 def test_what_can_not_be_is_one_line(call):
     with pytest.raises(cifar_fast.UserError) as caught:
         call()

@@ -33,7 +33,7 @@ def read(path):
 
 def read_images(path):
     """The first array of `UNLABELLED` in an .npz, as (name, array). Raises as `read` does."""
-    return _read(path, (UNLABELLED,))[0]
+    return _read(path, (UNLABELLED,), most=LABELLED_BYTES)[0]
 
 
 def labelled(path):
