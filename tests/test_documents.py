@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cifar_fast import cli, recipes
+from cifar_fast.config import Config
 from tests.support import documents
 from tests.support.documents import NAMES, ROOT
 
@@ -85,6 +86,14 @@ def test_records_are_there(name):
     for path in documents.quoted(documents.read(name)):
         if path.startswith(tuple(f"{kind}/" for kind in KINDS)) and path.rstrip("/") not in KINDS:
             assert list(RESULTS.glob(path)), f"{path}: no such record"
+
+
+def test_every_run_can_be_trained_again():
+    """By the command that `benchmarks/results/README.md` gives; each flag of a record is still one."""
+    flagfiles = list(RESULTS.rglob("config.flags"))
+    assert len(flagfiles) > 100
+    for path in flagfiles:
+        Config.of_flag_lines([line for line in path.read_text().splitlines() if line.startswith("--")])
 
 
 def test_every_record_says_what_made_it():
