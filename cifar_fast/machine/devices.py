@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from cifar_fast import environment, processor
+from cifar_fast import processor
 from cifar_fast.errors import UserError
+from cifar_fast.machine import no_gpu
 from cifar_fast.network import winograd
 
 
@@ -41,6 +42,7 @@ def resolve(precision="auto", xla="auto", local=None, convolutions="auto", sync_
       UserError: what was asked for can't run here.
     """
     gpus = [] if local and "CPU" in local[0] else tf.config.list_physical_devices("GPU")
+    no_gpu.check(gpus)
     onednn = _onednn()
     cores, count = processor.usable_cores(), len(local) if local else 1
     if not gpus:
@@ -59,9 +61,11 @@ def resolve(precision="auto", xla="auto", local=None, convolutions="auto", sync_
         threads = f"{max(1, cores // count)} a replica, of {cores} cores"
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else (
         f"{processor.name()}, {cores} core{'s' * (cores > 1)}")
+    if not tf.config.list_physical_devices("GPU"):  # else the CPU was asked for
+        device += f" ({no_gpu.why()})"
     return Compute(device="/GPU:0" if gpus else "/CPU:0", precision=chosen, xla=compiled,
                    by_winograd=ours, reasons={
-        "device": device + ("" if gpus else _why_no_gpu()),
+        "device": device,
         "instructions": ", ".join(i for i in processor.INSTRUCTIONS if i in processor.flags()) or "unknown",
         "oneDNN": _onednn_state(onednn),
         "precision": f"{chosen} ({why})",
@@ -138,15 +142,6 @@ def _onednn_limit():
     Source: https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html"""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     return None if limit in ("", "ALL", "DEFAULT") else limit
-
-
-def _why_no_gpu():
-    if tf.config.list_physical_devices("GPU"):
-        return ""  # the CPU was asked for
-    hidden = "CUDA_VISIBLE_DEVICES" in os.environ
-    if environment.NVIDIA_DRIVER.exists() and not hidden:
-        return " (no GPU visible, though there is an NVIDIA driver: is tensorflow[and-cuda] installed?)"
-    return " (no GPU visible)"
 
 
 def _onednn_state(on):

@@ -45,7 +45,7 @@ def test_a_driver_without_a_visible_gpu_is_pointed_out(monkeypatch, tmp_path):
     monkeypatch.setattr(environment, "NVIDIA_DRIVER", tmp_path)
     assert devices.resolve().reasons["device"].endswith("(no GPU visible)")  # the tests hide them
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert "is tensorflow[and-cuda] installed?" in devices.resolve().reasons["device"]
+    assert "(no GPU visible, though there is an NVIDIA driver" in devices.resolve().reasons["device"]
 
 
 def test_a_run_with_synchronized_statistics_is_never_compiled_so_that_it_can_go_on_elsewhere():
