@@ -9,7 +9,7 @@ import os
 import secrets
 from pathlib import Path
 
-from cifar_fast import paths
+from cifar_fast import paths, system
 from cifar_fast.errors import UserError
 
 TEMPORARY = ".tmp-"  # how the names of files being written begin; a killed run leaves at most one
@@ -41,7 +41,7 @@ def replacing(path):
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            _sync_folder(path.parent)
+            system.sync_folder(path.parent)
     except BaseException:  # Ctrl-C too
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -60,7 +60,7 @@ def append(path, data):
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(path.parent)
+        system.sync_folder(path.parent)
 
 
 def read_plain(path):
@@ -100,11 +100,3 @@ def writing(path):
         reason = error.strerror or error
         raise UserError(f"can't write {path}: {reason}; make room there or make it writable, then run "
                         "the same command again") from error
-
-
-def _sync_folder(folder):
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

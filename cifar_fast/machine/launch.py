@@ -53,11 +53,14 @@ def _start(index, addresses, arguments):
         errors="backslashreplace",
         env=os.environ | {"TF_CONFIG": json.dumps(config), "CUDA_VISIBLE_DEVICES": ""},
         start_new_session=True,  # the terminal's Ctrl-C comes through us, once
-        preexec_fn=lambda: os.sched_setaffinity(0, own))
+        preexec_fn=(lambda: os.sched_setaffinity(0, own)) if own else None)
 
 
 def share_of_cores(index, workers):
-    """The cores of one of so many workers: a set of their numbers, at least one, shared where they are too few."""
+    """The cores of one of so many workers: a set of their numbers, at least one, shared where they are too few; None
+    where the system holds no process to some of them."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
     cores = sorted(os.sched_getaffinity(0))
     share = max(1, processor.usable_cores() // workers)
     return {cores[(index * share + i) % len(cores)] for i in range(share)}

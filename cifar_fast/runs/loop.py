@@ -4,7 +4,6 @@ Everything random is a function of (seed, epoch, step), so a checkpoint is the v
 a run that goes on is the run that never stopped.
 """
 import os
-import resource
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cifar_fast import system
 from cifar_fast.errors import UserError
 from cifar_fast.runs import checkpoint, preview, report
 from cifar_fast.runs.clock import Clock
@@ -237,7 +237,7 @@ class Run:
             if self.best < 0:  # lost, and no epoch is left to take its place
                 self.keep_best(result, self.epoch)
         done = {"parameters": self.trainer.model.count_params(), "precision": self.config.precision,
-                "first_step_seconds": self.first_step_seconds, "peak_memory_mib": _peak_memory_mib(),
+                "first_step_seconds": self.first_step_seconds, "peak_memory_mib": system.peak_memory_mib(),
                 "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,
                 "class_names": list(self.data.class_names), "data": self.data.digest(),
                 "versions": self.environment()["versions"]}
@@ -272,8 +272,3 @@ def _draw(picture, *arguments):
         picture(*arguments)
     except report.DrawingError as error:
         warn(f"left out: {error}")
-
-
-def _peak_memory_mib():
-    """The most memory that this process has held (Linux counts ru_maxrss in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -1,6 +1,5 @@
 """The run directory: a run's configuration, metrics, checkpoints and pictures, held by one process."""
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -8,10 +7,10 @@ import socket
 import time
 from pathlib import Path
 
-from cifar_fast import files, paths
+from cifar_fast import files, paths, system
 from cifar_fast.config import BEFORE, Config
 from cifar_fast.errors import UserError, short
-from cifar_fast.streams import say
+from cifar_fast.streams import say, warn
 
 # Of `metrics.csv`, in order; an epoch's record has some or all of them.
 COLUMNS = ("epoch", "step", "image_size", "learning_rate", "loss", "accuracy", "top5", "test_loss", "test_accuracy",
@@ -60,7 +59,7 @@ class Workdir:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
             # A link there might lead to any file, which would be overwritten.
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         except OSError as error:
             raise UserError(f"--workdir={self.path}: can't be written ({error.strerror}: {error.filename}); "
                             "name a folder, there or not, that can") from error
@@ -143,7 +142,8 @@ class Workdir:
 
     def _take_lock(self):
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not system.lock(self._lock):
+                warn(f"--workdir={self.path}: this system has no locks, so nothing keeps a second process out of it")
         except BlockingIOError:
             raise Held(f"--workdir={self.path}: {_holder(os.read(self._lock, 1000))} is training there; "
                             "wait for it, stop it, or name another folder") from None

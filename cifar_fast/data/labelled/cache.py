@@ -5,7 +5,6 @@ and renamed, under a name that is a digest of the files' names, sizes and times 
 another name. What fits is read into memory, the rest stays a memory map of which a batch at a time is read.
 """
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ import numpy as np
 import PIL
 from tqdm import tqdm
 
-from cifar_fast import files, processor
+from cifar_fast import files, processor, system
 from cifar_fast.data import decode
 from cifar_fast.data.rows import chosen
 from cifar_fast.errors import UserError, short
@@ -106,7 +105,7 @@ def formed(images, form):
 
 def fits(count):
     """Whether so many bytes of pixels are held in memory."""
-    return count <= min(HELD, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
+    return count <= min(HELD, system.memory() // 4)
 
 
 def default_folder():
@@ -155,8 +154,8 @@ def _decoded(sources, count, form, path):
                         "pixels are too many for the memory; name another folder") from None
     try:
         with file, files.writing(aside):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as long as its writer lives
-            os.posix_fallocate(file.fileno(), 0, nbytes)  # a full disk would end a process that writes by memory map
+            system.lock(file)  # as long as its writer lives
+            system.allocate(file, nbytes)  # a full disk would end a process that writes by memory map
             images = np.memmap(file, np.uint8, "r+", shape=shape)
             damaged = _fill(images, sources, form, size, mode)
             images.flush()
@@ -177,8 +176,8 @@ def _sweep(folder):
     """Deletes what killed writers left: a living one holds a lock on its file."""
     for path in folder.glob(f"{files.TEMPORARY}*.images"):
         with contextlib.suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            if system.lock(file):
+                path.unlink()
 
 
 def _shape(sources, count, form):

@@ -1,0 +1,81 @@
+"""What systems do in ways of their own: locks, memory, files. Linux's way first, then that of macOS and Windows."""
+import os
+import sys
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+try:
+    import msvcrt
+except ImportError:
+    msvcrt = None
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+FAR = 1 << 30  # a byte that no lock file has: Windows lets nobody read what is locked
+
+
+def lock(handle):
+    """Locks an open file (its descriptor, or a file object) until it is closed, or the process ends however it does.
+    Returns whether there are locks here; without any, nothing keeps a second process out.
+
+    Raises:
+      BlockingIOError: another process holds it. OSError: its file system has no locks.
+    """
+    if fcntl:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    elif msvcrt:
+        descriptor = handle if isinstance(handle, int) else handle.fileno()
+        place = os.lseek(descriptor, 0, os.SEEK_CUR)
+        os.lseek(descriptor, FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
+        finally:
+            os.lseek(descriptor, place, os.SEEK_SET)
+    return bool(fcntl or msvcrt)
+
+
+def peak_memory_mib():
+    """The most memory that this process has held; None where the system does not say."""
+    if not resource:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak >> (20 if sys.platform == "darwin" else 10)  # bytes there, KiB on Linux
+
+
+def memory():
+    """Bytes of this machine's memory; 4 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 32
+
+
+def allocate(file, count):
+    """Takes so many bytes of the disk for a new file, an open one, and leaves it at its start."""
+    if hasattr(os, "posix_fallocate"):  # Linux alone
+        os.posix_fallocate(file.fileno(), 0, count)
+    else:
+        for start in range(0, count, FAR):
+            file.write(bytes(min(FAR, count - start)))
+        file.flush()
+        file.seek(0)
+
+
+def sync_folder(folder):
+    """Waits until a folder's names are on disk, where folders can be opened: on Windows they can't."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        if os.name == "nt":
+            return
+        raise
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
