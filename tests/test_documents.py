@@ -110,6 +110,7 @@ def test_the_examples_of_the_python_interface_run(tmp_path, monkeypatch, capsys)
     for code in documents.fences("docs/python.md", "python"):
         exec(compile(code, "docs/python.md", "exec"), names)
     assert names["metrics"]["test_accuracy"] == names["last"]["accuracy"]
+    assert (tmp_path / "predictions.csv").read_text().count("\n") == 21
     assert names["images"].shape == (16, 32, 32, 3) and (names["images"] == names["again"]).numpy().all()
     assert "--epochs=0: must be at least 1" in capsys.readouterr().out
 
