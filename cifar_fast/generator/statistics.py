@@ -23,10 +23,10 @@ def standardize(generator, x):
 
 def by_samples(generator, batch):
     """What samplewise_center and samplewise_std_normalization make of each image of a batch, in place."""
-    rows = batch.reshape(len(batch), -1)  # a view
-    if generator.samplewise_center and len(batch):
+    rows = batch.reshape(len(batch), math.prod(batch.shape[1:]))  # a view
+    if generator.samplewise_center:
         rows -= rows.mean(1, keepdims=True)
-    if generator.samplewise_std_normalization and len(batch):
+    if generator.samplewise_std_normalization:
         rows /= rows.std(1, keepdims=True) + EPSILON
     return batch
 
