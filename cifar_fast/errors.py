@@ -12,7 +12,7 @@ class UserError(Exception):
 
 def short(text):
     """The start of a text from outside, fit for a line of a message: no control characters."""
-    return ascii(text[:80])[1:-1] if isinstance(text, str) else "something that is no text"
+    return ascii(text[:80])[1:-1][:120] if isinstance(text, str) else "something that is no text"
 
 
 def nearest(word, known):

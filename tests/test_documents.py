@@ -43,7 +43,8 @@ def check_command(arguments):
 
 def check_module(module, *arguments):
     """Raises unless a script is there and knows the flags, which its source tells: running it would take seconds."""
-    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+    place = ROOT.joinpath(*module.split("."))
+    source = (place / "__main__.py" if place.is_dir() else place.with_suffix(".py")).read_text()
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     names = [ast.unparse(node.func).rpartition(".")[2] for node in calls]
     known = {call.args[0].value.lstrip("-") for call, name in zip(calls, names, strict=True) if DEFINES.fullmatch(name)}

@@ -45,7 +45,7 @@ def _levels(array, scale, where):
     """The grey levels that an array's numbers stand for; scale: what floats are multiplied by."""
     if array.dtype == np.uint8:
         return array
-    low, high, levels = array.min(), array.max(), None
+    low, high, levels = float(array.min()), float(array.max()), None
     if array.dtype.kind != "f" and 0 <= low and high <= 255:
         levels = array.astype(np.uint8)
     if array.dtype.kind == "f" and 0 <= low and high * scale <= 255:  # false for a NaN
@@ -54,18 +54,20 @@ def _levels(array, scale, where):
         levels = levels if np.abs(array - levels).max() <= whole else None
     if levels is None:
         raise UserError(f"{where}: images are {array.dtype} from {low:g} to {high:g}; expected uint8 from 0 to 255; "
-                        f"{_remedy(low, high)}")
+                        f"{_remedy(array.dtype.kind == 'f', low, high)}")
     return levels
 
 
-def _remedy(low, high):
+def _remedy(floats, low, high):
     if not np.isfinite(low) or not np.isfinite(high):
         return "there is a NaN or an infinity among them, find out why"
     scaled = next((text for (first, last), text in (
         ((0, 1), "x * 255"), ((-1, 1), "(x + 1) * 127.5"), ((0, 255), "x"), ((0, 65535), "x / 257"))
         if first <= low and high <= last), None)
-    return f'x = ({scaled}).round().astype("uint8")' if scaled else (
-        'undo the standardization: x = (x * deviation + mean).round().astype("uint8")')
+    if scaled:
+        return f'x = ({scaled}).round().astype("uint8")'
+    return ('undo the standardization: x = (x * deviation + mean).round().astype("uint8")' if floats else
+            'x = ((x - low) * 255.0 / (high - low)).round().astype("uint8"), with what is black and white')
 
 
 def labels(values, classes, where):

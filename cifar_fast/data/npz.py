@@ -111,7 +111,8 @@ def _npy(path, archive, member, kinds):
         warnings.simplefilter("ignore")  # NumPy's, about headers of Python 2
         shape, fortran, dtype = header(stream)
     if dtype.hasobject or dtype.kind not in kinds:
-        remedy = "; number the classes: names, y = np.unique(y, return_inverse=True)" if dtype.kind in "OSU" else ""
+        of_labels = member.filename.startswith("y_") or member.filename.endswith("labels.npy")
+        remedy = "; number the classes: names, y = np.unique(y, return_inverse=True)" if of_labels else ""
         raise UserError(f"{path}: {member.filename} holds {short(str(dtype))}, expected numbers{remedy}")
     start = stream.tell()
     if len(shape) > 8 or not all(0 <= n <= len(data) for n in shape):

@@ -60,7 +60,7 @@ def _from_file(name, path, reading):
         return images.load(path, reading, names)
     if path.suffix.lower() == ".npz" or packing.kind(path) == ".zip" and npz.is_one(path):
         return checked(npz.read(path), names, f"{name}: .npz {path}")
-    if images.in_archive(path):
+    if images.in_archive(path, [FORMS[name, form].train[0] for form in ("python", "binary")]):
         return images.load(path, reading, names)
     files = Files(path, name)
     for form in ("python", "binary"):

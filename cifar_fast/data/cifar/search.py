@@ -82,7 +82,8 @@ def _levels(path):
         for folder in folders[:FOLDERS - count]:
             try:
                 with os.scandir(folder) as entries:
-                    names = sorted(e.name for e in itertools.islice(entries, ENTRIES) if not e.name.startswith("."))
+                    names = sorted(entry.name for entry in itertools.islice(entries, ENTRIES)
+                                   if not entry.name.startswith(".") and entry.name.isprintable())
             except OSError:
                 if level == 0:
                     raise

@@ -3,6 +3,7 @@
 Classes are numbered in the order of their names. Examples lie in the order of class and file name; where there is a
 table, of its rows.
 """
+import contextlib
 import itertools
 import posixpath
 import re
@@ -89,9 +90,16 @@ def load(path, reading, names=None):
                    f"{'s' * (images.shape[3] > 1)}")
 
 
-def in_archive(path):
-    """Whether there is an image among the first files of an archive. Raises UserError: it is none, or damaged."""
-    return any(name.lower().endswith(PICTURES) for name in itertools.islice(names_in(path), LOOKED_AT))
+def in_archive(path, others):
+    """Whether there is an image among the first files of an archive. Its other files are not looked for, since to list
+    a .tar is to read it, once there is one named in `others`; and what is damaged holds none."""
+    with contextlib.suppress(UserError):
+        for name in itertools.islice(names_in(path), LOOKED_AT):
+            if name.lower().endswith(PICTURES):
+                return True
+            if name.rsplit("/", 1)[-1] in others:
+                return False
+    return False
 
 
 def find(path, reading):
