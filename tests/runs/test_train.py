@@ -178,7 +178,9 @@ def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path
     assert not capsys.readouterr().err
     newest = checkpoint.latest(tmp_path / "checkpoints")[0]
     newest.write_bytes(b"damaged")
-    monkeypatch.setattr(train.trainer, "load_data", lambda config: tiny.data(seed=1))
+    data = tiny.data()
+    data.train_images[1:] ^= 255  # all but one: every byte counts
+    monkeypatch.setattr(train.trainer, "load_data", lambda config: data)
     with pytest.raises(UserError, match="^--data_dir: drawn: other data than those that the run in .* began with"):
         train.run(config)
     assert f"passed over: {newest}: damaged" in capsys.readouterr().out
