@@ -170,6 +170,10 @@ class Config:
     checkpoint_every: float = option(300.0, "seconds between checkpoints within an epoch (each epoch's end has one)",
                                      low=0)
 
+    tensorboard: bool = option(False, "write tensorboard/ in the run directory: scalars by epoch and by call, "
+                               "pictures, hyperparameters and the graph (an extra, [tensorboard])")
+    profile_steps: str | None = option(None, "trace the program from after one step of the run to another for "
+                                       "TensorBoard's profiler: 100:120")
     prune: float = option(0.0, "share of the images left out of an epoch, drawn from those with the lowest last "
                           "loss; those of them that stay count for more (InfoBatch, Qin et al., 2024, "
                           "arXiv:2303.04947)", low=0, high=0.9)
@@ -235,6 +239,11 @@ class Config:
                                 "and --vector_decay out")
         if self.augmentation:
             parts.check("--augmentation", self.augmentation)
+        if self.profile_steps and not (
+                re.fullmatch(r"\d{1,9}:\d{1,9}", self.profile_steps, re.ASCII)
+                and int(self.profile_steps.split(":")[0]) < int(self.profile_steps.split(":")[1])):
+            raise UserError(f"--profile_steps={self.profile_steps}: must be two numbers of steps, the lower first, as "
+                            "in 100:120")
         plan.sizes(self.image_sizes, self.epochs)
         plan.image_size(self.image_size)
         self._check_data()
@@ -286,7 +295,7 @@ BEFORE = ("--validation_split=last",)
 # rounding, and other numbers of replicas over which images a batch statistic is taken, unless it is over all.
 # `epochs` is not among them: most schedules depend on it.
 FREE = ("workdir", "data_dir", "cache_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input",
-        "convolutions", "strategy", "num_devices", "logical_cpus", "worker_timeout")
+        "convolutions", "tensorboard", "profile_steps", "strategy", "num_devices", "logical_cpus", "worker_timeout")
 
 # Flags that evaluation takes beside those of the run: other data, and how to compute.
 OF_EVALUATION = ("dataset", "data_dir", "image_column", "label_column", "labels", "tfds_splits", "skip_damaged",

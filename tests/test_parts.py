@@ -51,7 +51,7 @@ def test_by_name(mine):
 def test_an_optimizer_with_a_schedule_of_its_own_runs_by_it(on, mine):
     ours = tiny.make_trainer(on, optimizer="mine:scheduled", learning_rate=0.7)
     tiny.losses(ours, 4)
-    assert ours.last_rate(0) == pytest.approx(0.1 - 0.05 * 4 / 10)
+    assert ours.rate(0, 3) == pytest.approx(0.1 - 0.05 * 4 / 10)
 
 
 def test_as_functions(tmp_path, monkeypatch):

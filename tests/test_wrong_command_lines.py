@@ -23,6 +23,7 @@ TEXTS = {"dataset": ["cifar", "images", "tfds/", "tfds/../x", "tfds/a b"], "imag
          "data_dir": ["/no/such/folder", "/dev/null", "gs://bucket/x", "~no-such-user/x"],
          "workdir": ["/proc/nothing", "/dev/null/run", "s3://bucket/run", "~no-such-user/run"],
          "optimizer": ["lion", "no.such:optimizer"], "augmentation": ["flips", "no.such:augmentation"],
+         "profile_steps": ["100", "120:100", "5:5", "-1:3", "a:b"],
          "init_from": ["/no/such/run", "/dev/null", "/dev/null.keras", "gs://bucket/run"],
          "image_sizes": ["32", "x", "32x0", "0x4", "-8x4"]}
 PLACES = {"data_dir": ["--dataset=cifar10"]}  # what else must stand there for the flag to count

@@ -16,7 +16,7 @@ from cifar_fast.errors import UserError
 from cifar_fast.runs import checkpoint, preview, report
 from cifar_fast.runs.clock import Clock
 from cifar_fast.runs.progress import Progress
-from cifar_fast.runs.reports import classes, mistakes
+from cifar_fast.runs.reports import classes, mistakes, tensorboard
 from cifar_fast.runs.reports.summary import summarize
 from cifar_fast.runs.signature import Signature
 from cifar_fast.streams import say, warn
@@ -44,6 +44,13 @@ class Run:
         self.best, self.wall_before = -1.0, 0.0
         self.size = self.first_step_seconds = self.stopped_by = None  # size: that of the running program
         self.restore()
+        config, folder = self.config, workdir.path / "tensorboard"
+        self.board = tensorboard.Board(folder, self.epoch, self.steps_done()) if config.tensorboard else None
+        self.profile = tensorboard.Profile(folder, config.profile_steps) if config.profile_steps else None
+
+    def steps_done(self):
+        """Steps of the run so far."""
+        return self.plan[self.epoch].first_step + self.step if self.epoch < len(self.plan) else self.trainer.steps
 
     def latest(self):
         """What `checkpoint.latest` finds; all workers go on from what the chief finds."""
@@ -116,8 +123,7 @@ class Run:
         meta = {name: getattr(self, name) for name in COUNTERS} | {
             "seconds": self.clock.seconds, "compile_seconds": self.clock.compile_seconds, "metrics": self.metrics,
             "wall_before": self.wall_seconds(), **self.identity}
-        done = self.plan[self.epoch].first_step + self.step if self.epoch < len(self.plan) else self.trainer.steps
-        checkpoint.save(self.workdir.checkpoints, done, arrays, meta)
+        checkpoint.save(self.workdir.checkpoints, self.steps_done(), arrays, meta)
 
     def wall_seconds(self):
         """Seconds since the command began, and those of the commands before it that this one goes on from."""
@@ -128,6 +134,9 @@ class Run:
         self.workdir.write_environment(self.environment())
         _draw(preview.draw_augmentation, self.config, self.data, self.workdir.plots / "augmentation.png",
               self.trainer.own.augmentation)
+        if self.board:
+            self.board.begin(self.config, self.trainer.model, self.data.train_images.shape[1:])
+            self.board.picture("augmentation", self.workdir.plots / "augmentation.png", 0)
         with Progress(self.config.epochs, self.config.batch_size) as progress:
             while self.epoch < self.config.epochs and not self.reached():
                 if not self.train_epoch(signals, progress):
@@ -151,7 +160,11 @@ class Run:
             self.size = planned.size
             self.clock.new_program()
         while self.step < planned.steps:
-            caught, steps = self.agree(signals.caught, min(self.steps_a_call(), planned.steps - self.step))
+            steps = min(self.steps_a_call(), planned.steps - self.step)
+            if self.profile:
+                self.profile.at(self.steps_done())
+                steps = self.profile.limit(self.steps_done(), steps)
+            caught, steps = self.agree(signals.caught, steps)
             if caught:  # a signal that came since all agreed counts after the next call
                 self.stopped_by = caught  # another worker's, maybe: this one's own may come yet, and is its first
                 return False
@@ -160,6 +173,11 @@ class Run:
             elapsed = time.perf_counter() - begin
             self.first_step_seconds = self.first_step_seconds or time.perf_counter() - self.started
             self.check_finite("the loss", totals, steps)
+            if self.board:
+                images = steps * self.config.batch_size
+                self.board.scalars({"call/loss": (totals[0] - self.totals[0]) / images,
+                                    "call/learning_rate": self.trainer.rate(self.epoch, self.step + steps - 1),
+                                    "call/images_per_second": images / elapsed}, self.steps_done() + steps)
             self.totals, self.step = totals, self.step + steps
             self.clock.count(steps, elapsed)
             progress.update(self.epoch, self.step, planned.steps, self.totals, self.clock.steps_per_second)
@@ -192,7 +210,7 @@ class Run:
         examples = planned.steps * config.batch_size
         loss, hits, hits5 = (float(t) / examples for t in self.totals)
         line = {"epoch": self.epoch + 1, "step": planned.first_step + planned.steps, "loss": loss, "accuracy": hits,
-                "top5": hits5, "learning_rate": self.trainer.last_rate(self.epoch),
+                "top5": hits5, "learning_rate": self.trainer.rate(self.epoch, -1),
                 "seconds": round(self.clock.seconds, 3), "compile_seconds": round(self.clock.compile_seconds, 3),
                 "images_per_second": round(examples / self.clock.seconds, 1),
                 "pflop": self.trainer.flop(self.epoch) / 1e15}
@@ -207,6 +225,8 @@ class Run:
         self.save()
         self.workdir.append_metrics(line)
         progress.epoch_done(line)
+        if self.board:
+            self.board.epoch(line)
         for callback in self.callbacks:
             callback.on_epoch_end(self.epoch - 1, dict(line))
 
@@ -251,6 +271,11 @@ class Run:
         _draw(classes.draw, rows, self.workdir.plots / "classes.png")
         _draw(mistakes.draw, self.data.test_images, self.data.test_labels, result, self.data.class_names,
               self.workdir.plots / "mistakes.png")
+        if self.profile:
+            self.profile.stop()
+        if self.board:
+            self.board.picture(tensorboard.ONCE, self.workdir.plots / "confusion.png", self.epoch)
+            self.board.close()
         tta = f" ({summary['tta']} TTA: {result.tta_accuracy:.2%}, {result.tta_top5:.2%})" if summary["tta"] else ""
         say(f"\n{report.format_table(self.metrics)}\n\n{summary['evaluated_on']} accuracy {result.accuracy:.2%}, "
             f"top-5 {result.top5:.2%}{tta}; training time {summary['clock_seconds']:,.0f} s, "

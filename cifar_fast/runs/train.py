@@ -13,6 +13,7 @@ from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
 from cifar_fast.runs.initial import Initial
 from cifar_fast.runs.loop import Run
+from cifar_fast.runs.reports import tensorboard
 from cifar_fast.runs.signals import Signals
 from cifar_fast.runs.workdir import Workdir
 from cifar_fast.streams import say
@@ -59,6 +60,7 @@ def train(ours, data, began, make_trainer=trainer.Trainer, own=trainer.NAMED, ca
     """
     config, replicas = ours.config, ours.replicas
     own.check(config, data)
+    tensorboard.check(config)
     plan.epochs(config, len(data.train_images))  # raises what does not fit the data, before there is a run directory
     if replicas:
         _check_shared(data, replicas)

@@ -136,10 +136,10 @@ class Trainer:
         steps = self.plan[epoch].first_step + np.arange(self.plan[epoch].steps)
         return schedules.learning_rates(self.config, epoch, steps / self.steps)
 
-    def last_rate(self, epoch):
-        """The learning rate of the last step of an epoch, which has just been trained."""
+    def rate(self, epoch, step):
+        """The learning rate of a step of an epoch that has just been trained."""
         engine = self.engines[0]
-        return float(self.rates(epoch)[-1] if engine.rate is not None else engine.optimizer.learning_rate)
+        return float(self.rates(epoch)[step] if engine.rate is not None else engine.optimizer.learning_rate)
 
     def train(self, batches, epoch, start, steps, totals):
         """Takes `steps` steps from step `start` of an epoch on. Returns the epoch's totals, see `Engine.run`."""
