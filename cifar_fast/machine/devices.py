@@ -28,8 +28,7 @@ class Compute:
 
 
 def resolve(precision="auto", xla="auto", local=None, convolutions="auto", sync_norm=False):
-    """Decides how one device computes, or each of several, and sets TensorFlow's threads where it is the CPU. Starts no
-    device.
+    """Decides how one device computes, or each of several, and sets TensorFlow's threads. Starts no device.
 
     Args:
       precision: "auto", "float32", "bfloat16" or "float16"; xla: "auto", "on" or "off".
@@ -45,17 +44,14 @@ def resolve(precision="auto", xla="auto", local=None, convolutions="auto", sync_
     no_gpu.check(gpus)
     onednn = _onednn()
     cores, count = processor.usable_cores(), len(local) if local else 1
-    if not gpus:
-        _set_threads(cores, count)
+    _set_threads(cores, 1 if gpus else count)
     chosen, why = _auto_precision(gpus, onednn) if precision == "auto" else (precision, "asked for")
     if not gpus and chosen == "bfloat16" and not onednn:
         raise UserError("--precision=bfloat16: oneDNN is off (TF_ENABLE_ONEDNN_OPTS=0), and without it bfloat16 "
                         "gradients are far slower than float32; unset TF_ENABLE_ONEDNN_OPTS or take float32")
     compiled, why_xla = _compiled(xla, bool(gpus), sync_norm)
     ours, why_ours = _by_winograd(convolutions, bool(gpus), chosen, compiled)
-    if gpus:
-        threads = "TensorFlow's choice"
-    elif count == 1:
+    if gpus or count == 1:
         threads = f"{cores} (the cores this process may use)"
     else:
         threads = f"{max(1, cores // count)} a replica, of {cores} cores"
