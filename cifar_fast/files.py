@@ -24,7 +24,7 @@ def write_atomic(path, data):
 @contextlib.contextmanager
 def replacing(path):
     """A file to write bytes to, which takes the place of the one at `path` when the block ends well: written aside,
-    synced, renamed, and the folder synced.
+    synced, renamed, and the folder synced, where the file system can.
 
     Raises:
       UserError: the system refused, with the path and the reason, or the path is no local one. The temporary file is
@@ -39,7 +39,7 @@ def replacing(path):
             with open(temporary, "xb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                system.sync(file.fileno())
             os.replace(temporary, path)
             system.sync_folder(path.parent)
     except BaseException:  # Ctrl-C too
@@ -59,7 +59,7 @@ def append(path, data):
         with open(path, "ab") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            system.sync(file.fileno())
         system.sync_folder(path.parent)
 
 

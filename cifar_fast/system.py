@@ -1,5 +1,7 @@
 """What systems do in ways of their own: locks, memory, files. Linux's way first, then that of macOS and Windows."""
+import errno
 import os
+import signal
 import sys
 
 try:
@@ -15,18 +17,32 @@ try:
 except ImportError:  # Windows
     resource = None
 
+# What stops a run: people and managers of processes; then what schedulers send before a time limit, and terminals that
+# are closed, maybe more than once.
+LEAVE = (signal.SIGINT, signal.SIGTERM)
+WARNINGS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU") if hasattr(signal, name))
+# What file systems say that have no syncing, mostly of folders (9p, SMB, FUSE): what is written there survives all but
+# a crash of the whole machine.
+UNSYNCABLE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
+# What they say that have no locks (Lustre, NFS, FUSE).
+UNLOCKABLE = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 FAR = 1 << 30  # a byte that no lock file has: Windows lets nobody read what is locked
 
 
 def lock(handle):
     """Locks an open file (its descriptor, or a file object) until it is closed, or the process ends however it does.
-    Returns whether there are locks here; without any, nothing keeps a second process out.
+    Returns whether there are locks, in this system and in the file's; without any, nothing keeps a second process out.
 
     Raises:
-      BlockingIOError: another process holds it. OSError: its file system has no locks.
+      BlockingIOError: another process holds it. OSError: it can't be locked, for a reason of its own.
     """
     if fcntl:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in UNLOCKABLE:
+                return False
+            raise
     elif msvcrt:
         descriptor = handle if isinstance(handle, int) else handle.fileno()
         place = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -67,6 +83,15 @@ def allocate(file, count):
         file.seek(0)
 
 
+def sync(handle):
+    """Waits until an open file, or folder, is on disk, where its file system knows of such a thing."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSYNCABLE:
+            raise
+
+
 def sync_folder(folder):
     """Waits until a folder's names are on disk, where folders can be opened: on Windows they can't."""
     try:
@@ -76,6 +101,6 @@ def sync_folder(folder):
             return
         raise
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)

@@ -80,3 +80,18 @@ def test_remove_leftovers_takes_only_temporary_files(tmp_path):
     (tmp_path / "a").touch()
     files.remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF])
+def test_folders_that_cannot_be_synced_stop_nothing(code, tmp_path, monkeypatch):
+    real = os.fsync
+
+    def fsync(handle):
+        if os.path.isdir(f"/proc/self/fd/{handle}"):
+            raise OSError(code, os.strerror(code))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write_atomic(tmp_path / "a", b"1\n")
+    files.append(tmp_path / "a", b"2\n")
+    assert (tmp_path / "a").read_bytes() == b"1\n2\n"

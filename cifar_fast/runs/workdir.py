@@ -2,15 +2,13 @@
 import dataclasses
 import hashlib
 import json
-import os
-import socket
-import time
 from pathlib import Path
 
-from cifar_fast import files, paths, system
+from cifar_fast import files, paths
 from cifar_fast.config import BEFORE, Config
 from cifar_fast.errors import UserError, short
-from cifar_fast.streams import say, warn
+from cifar_fast.runs.lock import Lock
+from cifar_fast.streams import say
 
 # Of `metrics.csv`, in order; an epoch's record has some or all of them.
 COLUMNS = ("epoch", "step", "image_size", "learning_rate", "loss", "accuracy", "top5", "test_loss", "test_accuracy",
@@ -18,15 +16,8 @@ COLUMNS = ("epoch", "step", "image_size", "learning_rate", "loss", "accuracy", "
 CHECKSUM = b"# sha256 of the lines above: "
 
 
-class Held(UserError):
-    """Another process trains there."""
-
-
 class Workdir:
     """A context manager: creates and locks the folder, sweeps out what killed writes left, frees it.
-
-    The lock is the kernel's, on the file `lock`, so a process that died holds nothing; the file's JSON
-    (`pid`, `host`, `started`) is there to name the holder.
 
     Raises:
       UserError: the folder can't be written, or another process trains in it.
@@ -38,6 +29,7 @@ class Workdir:
         self.config, self.classes = self.path / "config.flags", self.path / "per_class.csv"
         self.metrics, self.metrics_table = self.path / "metrics.jsonl", self.path / "metrics.csv"
         self.environment, self.summary = self.path / "environment.json", self.path / "summary.json"
+        self._lock = Lock(path)
 
     def read_config(self):
         """The lines of a run's `config.flags`, "--name=value". Raises UserError unless they are all as written:
@@ -58,22 +50,20 @@ class Workdir:
         try:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            # A link there might lead to any file, which would be overwritten.
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+            self._lock.take()
         except OSError as error:
             raise UserError(f"--workdir={self.path}: can't be written ({error.strerror}: {error.filename}); "
                             "name a folder, there or not, that can") from error
         try:
-            self._take_lock()
             for folder in folders:
                 files.remove_leftovers(folder)
         except BaseException:
-            os.close(self._lock)
+            self._lock.free()
             raise
         return self
 
     def __exit__(self, *_):
-        os.close(self._lock)  # the file stays: deleting it would let two processes lock two files of one name
+        self._lock.free()
 
     def open_config(self, lines, free):
         """Writes `config.flags`, or checks that the run begun here is the same.
@@ -140,22 +130,6 @@ class Workdir:
     def write_summary(self, value):
         files.write_json(self.summary, value)
 
-    def _take_lock(self):
-        try:
-            if not system.lock(self._lock):
-                warn(f"--workdir={self.path}: this system has no locks, so nothing keeps a second process out of it")
-        except BlockingIOError:
-            raise Held(f"--workdir={self.path}: {_holder(os.read(self._lock, 1000))} is training there; "
-                            "wait for it, stop it, or name another folder") from None
-        except OSError as error:
-            raise UserError(f"--workdir={self.path}: can't be locked ({error.strerror}); "
-                            "name a folder on another file system") from error
-        with files.writing(self.path / "lock"):
-            os.ftruncate(self._lock, 0)
-            os.write(self._lock, json.dumps({
-                "pid": os.getpid(), "host": socket.gethostname(),
-                "started": time.strftime("%Y-%m-%d %H:%M:%S %z")}).encode())
-
 
 def config_of_run(path, **changes):
     """The `Config` of the run in a folder, but for the fields given. Raises UserError: no run is there, or its
@@ -166,14 +140,6 @@ def config_of_run(path, **changes):
         return dataclasses.replace(Config.of_flag_lines([*BEFORE, *lines]), **changes | {"workdir": path})
     except UserError as error:
         raise UserError(f"{error} (with what stands in {Path(path) / 'config.flags'})") from None
-
-
-def _holder(data):
-    try:
-        lock = json.loads(data)
-        return "process {} on {} (since {})".format(*(short(str(lock[key])) for key in ("pid", "host", "started")))
-    except (ValueError, KeyError, TypeError):  # only just taken, or someone else wrote there
-        return "another process"
 
 
 def _json_lines(records):

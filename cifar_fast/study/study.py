@@ -16,7 +16,8 @@ from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
 from cifar_fast.runs import train
-from cifar_fast.runs.workdir import Held, Workdir
+from cifar_fast.runs.lock import Held
+from cifar_fast.runs.workdir import Workdir
 from cifar_fast.streams import say, warn
 from cifar_fast.study import statistics, table
 from cifar_fast.training import trainer
