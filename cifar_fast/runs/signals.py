@@ -1,40 +1,84 @@
-"""SIGINT and SIGTERM during a run: noted first, so that it can save and leave."""
+"""Signals during a run, a person's, a scheduler's, a closed terminal's: noted first, so that it can save and leave."""
 import contextlib
+import os
 import signal
+import sys
 import threading
 
 from cifar_fast.streams import say
 
+LEAVE = (signal.SIGINT, signal.SIGTERM)
+# What schedulers send before a time limit and terminals when they are closed; it may come more than once.
+WARNINGS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+PATIENCE = 5.0  # seconds that native code may hold the process once it was told a second time to leave
+
 
 class Signals:
-    """While it lasts, the first SIGINT or SIGTERM is only noted in `caught`; a second one acts as usual.
+    """While it lasts, the first signal is only noted in `caught`; a second SIGINT or SIGTERM acts as usual.
 
     In another thread than the main one, the only one that Python lets take signals, nothing is noted; nor are signals
-    that a program in C has taken, which Python couldn't give back.
+    that a program in C has taken, which Python couldn't give back, nor warnings that are ignored, as by `nohup`.
     """
 
     def __init__(self):
-        self.caught = None
+        self.caught, self.before = None, {}
+        self._told, self._over = False, threading.Event()
 
     def __enter__(self):
-        main = threading.current_thread() is threading.main_thread()
-        taken = [s for s in (signal.SIGINT, signal.SIGTERM) if main and signal.getsignal(s) is not None]
-        self.before = {s: signal.signal(s, self._catch) for s in taken}
+        if threading.current_thread() is threading.main_thread():
+            now = {s: signal.getsignal(s) for s in (*LEAVE, *WARNINGS)}
+            taken = [s for s in now if now[s] is not None and not (s in WARNINGS and now[s] is signal.SIG_IGN)]
+            self.before = {s: signal.signal(s, self._catch) for s in taken}
+            self._reader, self._writer = os.pipe()
+            os.set_blocking(self._writer, False)
+            self._woken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            threading.Thread(target=self._end_if_held, daemon=True).start()
         return self
 
     def __exit__(self, *_):
+        self._over.set()
         for number, handler in self.before.items():
             signal.signal(number, handler)
+        if self.before:
+            signal.set_wakeup_fd(self._woken)
+            os.close(self._writer)
 
     def _catch(self, number, frame):
+        if number in LEAVE and self._told:
+            self._act(number, frame)
+            return
+        self._told |= number in LEAVE
         if self.caught is None:
             self.caught = number
-            # Ctrl-C ends a reader of our output, too, such as tee; what is noted must not be lost with the line.
-            with contextlib.suppress(OSError, RuntimeError):
-                name = signal.Signals(number).name
-                say(f"\n{name}: saving after this call; once more to leave at once")
-        elif callable(self.before[number]):
+            # A closed terminal takes no line, and Ctrl-C ends a reader of our output, too, such as tee; what is noted
+            # must not be lost with it.
+            try:
+                say(f"\n{signal.Signals(number).name}: saving after this call; once more to leave at once")
+            except OSError:
+                _abandon_output()
+            except RuntimeError:
+                pass  # it came within another line
+
+    def _act(self, number, frame):
+        if callable(self.before[number]):
             self.before[number](number, frame)
         else:  # only now, not at the first: Python loses a signal that waits while its handler is taken away
             signal.signal(number, self.before[number])
             signal.raise_signal(number)
+
+    def _end_if_held(self):
+        """A thread: Python hears of a signal at once, but acts on it in the main thread alone, which waits for native
+        code. Where a second one would end the process, it ends."""
+        told = 0
+        while number := os.read(self._reader, 1):
+            told += self.before.get(number[0]) in (signal.SIG_DFL, signal.default_int_handler) and number[0] in LEAVE
+            if told > 1 and not self._over.wait(PATIENCE):
+                os._exit(128 + number[0])
+        os.close(self._reader)
+
+
+def _abandon_output():
+    with contextlib.suppress(OSError, AttributeError):  # of an object that is no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

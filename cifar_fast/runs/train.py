@@ -16,7 +16,7 @@ from cifar_fast.runs.loop import Run
 from cifar_fast.runs.reports import tensorboard
 from cifar_fast.runs.signals import Signals
 from cifar_fast.runs.workdir import Workdir
-from cifar_fast.streams import say
+from cifar_fast.streams import OutputError, say
 from cifar_fast.training import plan, trainer
 
 
@@ -75,8 +75,9 @@ def train(ours, data, began, make_trainer=trainer.Trainer, own=trainer.NAMED, ca
             if replicas:
                 replicas.total(0)  # all wait here for the last
             if summary is None:
-                say(f"stopped by {signal.Signals(current.stopped_by).name} in epoch {current.epoch + 1}, saved; "
-                    f"the same command goes on from there (--workdir={config.workdir})")
+                with contextlib.suppress(OutputError):  # its reader may have left for the same reason
+                    say(f"stopped by {signal.Signals(current.stopped_by).name} in epoch {current.epoch + 1}, saved; "
+                        f"the same command goes on from there (--workdir={config.workdir})")
                 return Outcome(128 + current.stopped_by, None, current.metrics)
     return Outcome(0, summary, current.metrics)
 
