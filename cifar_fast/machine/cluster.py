@@ -28,7 +28,7 @@ class Cluster:
 
 
 def find_cluster(variables):
-    """The `Cluster` that environment variables name: TF_CONFIG's, else Slurm's, else None.
+    """The `Cluster` that environment variables name, maybe of one worker alone: TF_CONFIG's, else Slurm's, else None.
 
     Raises:
       UserError: TF_CONFIG or Slurm's variables that don't make sense.
@@ -41,26 +41,31 @@ def find_cluster(variables):
 
 
 def _of_tf_config(text):
+    """As platforms write it, too: with groups that are empty, a master in place of the chief, the index as text; None
+    where it names no worker at all, as for a job of one process."""
     try:
         value = json.loads(text)
-        cluster, (kind, index) = dict(value["cluster"]), (value["task"][k] for k in ("type", "index"))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        groups = {kind: addresses for kind, addresses in value.get("cluster", {}).items() if addresses}
+        if not groups:
+            return None
+        kind, index = (value["task"][key] for key in ("type", "index"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(f"TF_CONFIG: no cluster and task in it ({error!r}); expected {FORM}") from None
-    groups = [cluster.pop("chief", []), cluster.pop("worker", [])]
-    if cluster:
-        raise UserError(f"TF_CONFIG: cluster has {', '.join(cluster)}, but only workers, and one chief, train here; "
-                        f"expected {FORM}")
-    for group in groups:
+    if foreign := groups.keys() - {"chief", "master", "worker"}:
+        raise UserError(f"TF_CONFIG: cluster has {', '.join(sorted(foreign))}, but only workers, and one chief, train "
+                        f"here; expected {FORM}")
+    for group in groups.values():
         wrong = [a for a in group if not _is_address(a)] if isinstance(group, list) else [group]
         if wrong:
             raise UserError(f"TF_CONFIG: {wrong[0]!r} is not an address, host:port; expected {FORM}")
-    addresses = tuple(groups[0] + groups[1])
-    if len(set(addresses)) < len(addresses) or len(groups[0]) > 1:
+    chiefs, others = groups.get("chief", []) + groups.get("master", []), groups.get("worker", [])
+    addresses = (*chiefs, *others)
+    if len(set(addresses)) < len(addresses) or len(chiefs) > 1:
         raise UserError(f"TF_CONFIG: an address comes twice, or there is more than one chief; expected {FORM}")
-    places = {"chief": range(len(groups[0])), "worker": range(len(groups[0]), len(addresses))}.get(str(kind), ())
-    if type(index) is not int or not 0 <= index < len(places):
+    places = range(len(chiefs), len(addresses)) if kind == "worker" else range(len(groups.get(str(kind), [])))
+    if not re.fullmatch(r"\d{1,9}", str(index)) or int(index) not in range(len(places)):
         raise UserError(f"TF_CONFIG: task {kind!r}, {index!r} is not in the cluster; expected {FORM}")
-    return Cluster(addresses, places[index], "TF_CONFIG")
+    return Cluster(addresses, places[int(index)], "TF_CONFIG")
 
 
 def _is_address(value):

@@ -39,6 +39,8 @@ def decide(config, gpus, variables):
     strategy, reason, cluster = config.strategy, "asked for", None
     if strategy in ("auto", "multi_worker"):
         cluster = find_cluster(variables)
+    if cluster and len(cluster.addresses) == 1:  # one process: nobody to listen for
+        strategy, cluster = "auto", None
     if strategy == "auto":
         if cluster:
             strategy, reason = "multi_worker", f"{cluster.source} names {len(cluster.addresses)} workers"

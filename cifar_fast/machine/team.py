@@ -2,7 +2,7 @@
 import tensorflow as tf
 
 from cifar_fast.errors import UserError
-from cifar_fast.machine import workers
+from cifar_fast.machine import waiting, workers
 from cifar_fast.training import replicas
 
 
@@ -25,9 +25,11 @@ def gather(layout, config):
         return replicas.mirrored(layout.devices)
     if layout.strategy == "multi_worker":
         workers.call_roll(layout.cluster, config, layout.devices)
+        workers.keep_off_proxies(layout.cluster)
         try:
-            return replicas.multi_worker(layout.cluster, layout.devices[0])
-        except tf.errors.OpError as error:  # of a worker that answered the call and is gone since
+            with waiting.bounded(config.worker_timeout):
+                return replicas.multi_worker(layout.cluster, layout.devices[0], config.worker_timeout)
+        except tf.errors.OpError as error:  # a worker answered the call and is gone since, or can't be reached by all
             raise workers.lost(layout.cluster, error) from error
     return None
 

@@ -1,6 +1,7 @@
 """What workers settle outside of TensorFlow: the roll call before they begin, the chief's end, and who was lost."""
 import contextlib
 import json
+import os
 import re
 import socket
 import time
@@ -53,10 +54,11 @@ def _call(cluster, lines, deadline):
                 missing.discard(index)
                 if not missing:  # some may have left while they waited for the others
                     missing = {i for i, waiting in present.items() if _has_left(waiting)}
-            except (OSError, ValueError, TypeError, IndexError):  # no worker, or not yet
-                if time.monotonic() > deadline:
-                    problem = (f"{', '.join(map(cluster.name, sorted(missing)))} did not come; start it, check that it "
-                               f"can reach {cluster.addresses[0]}, or wait longer with --worker_timeout")
+            except (OSError, ValueError, TypeError, IndexError):
+                pass  # no worker, or not yet
+            if missing and not problem and time.monotonic() > deadline:
+                problem = (f"{', '.join(map(cluster.name, sorted(missing)))} did not come; start it, check that it "
+                           f"can reach {cluster.addresses[0]}, or wait longer with --worker_timeout")
     for connection in present.values():
         with connection, contextlib.suppress(OSError):
             connection.setblocking(True)
@@ -80,10 +82,9 @@ def _answer(cluster, lines, deadline, patience):
         _listening(cluster).close()
     except OSError as error:
         return _cannot_listen(cluster, error)
-    host, _, port = cluster.addresses[0].rpartition(":")
     while True:
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), 5) as connection:
+            with socket.create_connection(_host_and_port(cluster.addresses[0]), 5) as connection:
                 connection.sendall(json.dumps([cluster.index, lines]).encode() + b"\n")
                 connection.settimeout(patience)
                 return json.loads(connection.makefile().readline())
@@ -96,7 +97,7 @@ def _answer(cluster, lines, deadline, patience):
 
 def _listening(cluster):
     """A server's socket on the port of this worker's own address, for IPv6, too, where the machine has it."""
-    port = int(cluster.addresses[cluster.index].rpartition(":")[2])
+    port = _host_and_port(cluster.addresses[cluster.index])[1]
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))
@@ -107,15 +108,27 @@ def _cannot_listen(cluster, error):
             "another")
 
 
+def keep_off_proxies(cluster):
+    """The workers' connections are gRPC's, which would send them through the proxy that `http_proxy` names. It looks at
+    `no_grpc_proxy` first, and only without that at `no_proxy`."""
+    others = os.environ.get("no_grpc_proxy", os.environ.get("no_proxy", "")).split(",")
+    hosts = {_host_and_port(address)[0] for address in cluster.addresses}
+    os.environ["no_grpc_proxy"] = ",".join(filter(None, [*others, *sorted(hosts - set(others))]))
+
+
+def _host_and_port(address):
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 def outlive(cluster):
     """The chief waits here until the others' processes have ended, 10 s at most: TensorFlow in them holds on to it, and
     would report its end as an error."""
     deadline = time.monotonic() + 10
     for address in cluster.addresses[1:] if cluster.index == 0 else ():
-        host, _, port = address.rpartition(":")
         while time.monotonic() < deadline:
             try:
-                socket.create_connection((host.strip("[]"), int(port)), 1).close()
+                socket.create_connection(_host_and_port(address), 1).close()
             except OSError:
                 break
             time.sleep(0.1)
@@ -124,6 +137,7 @@ def outlive(cluster):
 def lost(cluster, error):
     """The `UserError` for a collective that failed (a `tf.errors.OpError`): names the worker that TensorFlow names."""
     named = [int(n) for n in re.findall(r"/task:(\d+)", str(error)) if int(n) != cluster.index]
-    who = cluster.name(named[0]) if named and named[0] < len(cluster.addresses) else "another worker"
+    others = [i for i in range(len(cluster.addresses)) if i != cluster.index]
+    who = " or ".join(map(cluster.name, [i for i in named[:1] if i in others] or others))
     return UserError(f"{who} is gone, or does not answer ({short(error.message)}): worker {cluster.index} stops; start "
                      "all workers again, and the run goes on from its last checkpoint")

@@ -5,8 +5,11 @@ brings the devices and workers together and sums over them. It holds no variable
 can be compiled, and nothing of Keras runs in a replica's context, where Keras 3 reduces gradients a second time,
 decides about an overflow by one replica alone, and does not compile.
 """
+import threading
+
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 
 class Replicas:
@@ -88,11 +91,12 @@ def mirrored(devices):
     return Replicas(tf.distribute.MirroredStrategy(devices))
 
 
-def multi_worker(cluster, device):
+def multi_worker(cluster, device, timeout):
     """The `Replicas` of several processes, as a `cluster.Cluster` names them: all visible GPUs of each, or its CPU.
     `device` is the name of one of this process's, which says whether NCCL or a ring sums.
 
-    To be called before TensorFlow starts its devices. Waits until all have come.
+    To be called before TensorFlow starts its devices. Waits until all have come, and raises `tf.errors.OpError` if they
+    can't sum within `timeout` seconds.
     """
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}), task_type="worker", task_id=cluster.index,
@@ -101,8 +105,16 @@ def multi_worker(cluster, device):
     # is noticed all the same, by its connection or its heartbeat.
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=tf.distribute.experimental.CommunicationImplementation(reduced_by(device)))
-    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
-    return Replicas(strategy, cluster)
+    team = Replicas(tf.distribute.MultiWorkerMirroredStrategy(resolver, options), cluster)
+    # A first sum, which goes by connections that nobody has tried yet.
+    late = threading.Timer(timeout, context.context().abort_collective_ops, (
+        tf.errors.DEADLINE_EXCEEDED, f"no sum over the workers within {timeout:.0f} s"))
+    late.start()
+    try:
+        team.total(0)
+    finally:
+        late.cancel()
+    return team
 
 
 def reduced_by(device):

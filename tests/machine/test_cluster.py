@@ -1,4 +1,5 @@
 """Who the workers are, by TF_CONFIG and by Slurm."""
+import json
 
 import pytest
 
@@ -16,13 +17,32 @@ def test_tf_config_names_the_workers():
     assert find_cluster(tf_config(with_chief, "worker", 1)) == Cluster(("c:9", "a:1", "b:2"), 2, "TF_CONFIG")
 
 
+def test_tf_config_as_platforms_write_it():
+    for empty in ("ps", "evaluator", "chief"):
+        assert find_cluster(tf_config({empty: []} | TWO, index="1")) == Cluster(("a:1", "b:2"), 1, "TF_CONFIG")
+    with_master = {"master": ["c:9"]} | TWO
+    assert find_cluster(tf_config(with_master, "master", "0")) == Cluster(("c:9", "a:1", "b:2"), 0, "TF_CONFIG")
+    assert find_cluster(tf_config(with_master, "worker", 1)).index == 2
+    text = json.dumps(json.loads(tf_config(TWO)["TF_CONFIG"]) | {"environment": "cloud", "rpc_layer": "grpc"})
+    assert find_cluster({"TF_CONFIG": text}).addresses == ("a:1", "b:2")
+
+
+def test_a_job_of_one_process_has_one_worker_or_none():
+    for kind in ("worker", "chief", "master"):
+        assert find_cluster(tf_config({kind: ["a:1"], "ps": []}, kind)) == Cluster(("a:1",), 0, "TF_CONFIG")
+    for text in ("{}", '{"environment": "cloud"}', '{"cluster": {}, "task": {}}', '{"cluster": {"worker": []}}'):
+        assert find_cluster({"TF_CONFIG": text}) is None
+
+
 @pytest.mark.parametrize("text", [
-    "{", "[]", "7", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": [], "task": {}}',
+    "{", "[]", "7", '{"cluster": 7}', '{"cluster": {"worker": ["a:1"]}}', '{"cluster": [], "task": {}}',
     *(tf_config(*case)["TF_CONFIG"] for case in [
-        (TWO, "worker", 2), (TWO, "worker", -1), (TWO, "worker", "0"), (TWO, "chief"), (TWO, None), (TWO, ["worker"]),
+        (TWO, "worker", 2), (TWO, "worker", -1), (TWO, "worker", "2"), (TWO, "worker", "-1"), (TWO, "worker", "x"),
+        (TWO, "worker", True), (TWO, "worker", 0.0), (TWO, "chief"), (TWO, None), (TWO, ["worker"]),
         ({"worker": ["a"]},), ({"worker": ["a:0"]},),
         ({"worker": ["a:65536"]},), ({"worker": "a:1"},), ({"worker": [3]},), ({"worker": ["a:1", "a:1"]},),
-        ({"worker": []},), ({"chief": ["a:1", "b:1"]}, "chief"), (TWO | {"ps": ["d:4"]},)])])
+        ({"chief": ["a:1", "b:1"]}, "chief"), ({"chief": ["a:1"], "master": ["b:1"]}, "chief"),
+        (TWO | {"chief": ["c:9"]}, "master"), (TWO | {"ps": ["d:4"]},)])])
 def test_a_malformed_tf_config_gets_one_line(text):
     with pytest.raises(UserError, match="^TF_CONFIG: .*expected .*cluster") as error:
         find_cluster({"TF_CONFIG": text})

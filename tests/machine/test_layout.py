@@ -16,6 +16,8 @@ from tests.support.clusters import TWO, tf_config
     (dict(strategy="one_device"), 4, {}, ("one_device", ("/GPU:0",))),
     (dict(logical_cpus=2), 0, {}, ("mirrored", ("/CPU:0", "/CPU:1"))),
     ({}, 2, tf_config(TWO), ("multi_worker", ("/GPU:0", "/GPU:1"))),
+    ({}, 0, tf_config({"worker": ["a:1"]}), ("one_device", ("/CPU:0",))),
+    (dict(strategy="multi_worker"), 2, tf_config({"chief": ["a:1"]}, "chief"), ("mirrored", ("/GPU:0", "/GPU:1"))),
     (dict(strategy="mirrored"), 2, tf_config(TWO), ("mirrored", ("/GPU:0", "/GPU:1")))])
 def test_layouts(changes, gpus, variables, expected):
     found = layout.decide(tiny.config(**changes), gpus, variables)

@@ -1,5 +1,7 @@
 """The roll call, and whole runs of two workers: stopped, killed, going on."""
+import dataclasses
 import json
+import os
 import signal
 import socket
 import threading
@@ -8,8 +10,9 @@ import time
 import pytest
 import tensorflow as tf
 
+from cifar_fast import cli
 from cifar_fast.errors import UserError
-from cifar_fast.machine import launch, workers
+from cifar_fast.machine import launch, runtime, workers
 from cifar_fast.machine.cluster import Cluster
 from tests.support import overflow, tiny
 from tests.support.clusters import tf_config
@@ -105,9 +108,25 @@ def test_a_lost_worker_is_named():
                                        "/job:worker/replica:0/task:1 while")
     assert "worker 1 (b:2) is gone" in str(workers.lost(cluster, error))
     assert "from remote target" in str(workers.lost(cluster, error))
+    error = tf.errors.DeadlineExceededError(None, None, "Deadline Exceeded at /job:worker/replica:0/task:0")
+    assert "worker 1 (b:2) is gone, or does not answer (Deadline" in str(workers.lost(cluster, error))
+    cluster = Cluster(("a:1", "b:2", "c:3"), 1, "a test")
+    assert "worker 0 (a:1, the chief) or worker 2 (c:3) is gone" in str(
+        workers.lost(cluster, tf.errors.UnavailableError(None, None, "no names")))
 
 
-def start(workdir, addresses, *more):
+@pytest.mark.parametrize("before, after", [
+    ({}, "a,b"), ({"no_proxy": "x,.corp"}, "x,.corp,a,b"), ({"no_proxy": "x", "no_grpc_proxy": "b,y"}, "b,y,a")])
+def test_the_workers_are_kept_off_proxies_beside_those_that_are_already(before, after, monkeypatch):
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        if name in before:
+            monkeypatch.setenv(name, before[name])
+    workers.keep_off_proxies(Cluster(("b:2", "a:1"), 0, "a test"))
+    assert os.environ.pop("no_grpc_proxy") == after
+
+
+def start(workdir, addresses, *more, **variables):
     """Two workers; the second trains as if on another machine, where there is no such run directory.
 
     Each has a core of its own, as the logical devices have a thread: a convolution's sums depend on their number."""
@@ -117,7 +136,7 @@ def start(workdir, addresses, *more):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         place = workdir if index == 0 else workdir.parent / "not there"
         children.append(Command(*TRAIN, f"--workdir={place}", *more, cores=own,
-                                variables={"TF_CONFIG": json.dumps(config)}))
+                                variables=variables | {"TF_CONFIG": json.dumps(config)}))
     return children
 
 
@@ -162,3 +181,39 @@ def test_an_overflow_on_either_worker_skips_the_update_on_both():
     children = [Command(target=overflow.train, variables=tf_config({"worker": where}, index=i)) for i in range(2)]
     outputs = [child.wait().output.splitlines()[-1:] for child in children]
     assert outputs[0] == outputs[1] and outputs[0][0].startswith("8192.0 2 True ")  # scale, updates, finite, digest
+
+
+def test_workers_whose_shell_has_a_proxy_train(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    for child in start(tmp_path / "run", addresses(), "--epochs=1", "--train_examples=16", "--test_examples=8",
+                       http_proxy=proxy, grpc_proxy=proxy, no_proxy="localhost"):
+        assert child.wait().code == 0, child.error
+    assert (tmp_path / "run/summary.json").exists()
+
+
+def chief_alone(workdir, timeout):
+    """A chief, and its address list, whose other worker answers the roll call and never comes to TensorFlow."""
+    where, more = addresses(), (f"--worker_timeout={timeout}", f"--workdir={workdir}")
+    chief = Command(*TRAIN, *more, variables=tf_config({"worker": where}))
+    config = runtime.decide(cli.config_for([*TRAIN[1:], *more])).config
+    workers.call_roll(Cluster(tuple(where), 1, "a test"), dataclasses.replace(config, worker_timeout=PATIENCE))
+    return chief, where
+
+
+def test_a_worker_that_is_gone_after_the_roll_call_is_not_waited_for_without_end(tmp_path):
+    chief, where = chief_alone(tmp_path / "run", 10)
+    chief.wait()
+    assert chief.code == 1 and not (tmp_path / "run").exists()
+    line, = (line for line in chief.error.splitlines() if line.startswith("cifar_fast: "))
+    assert f"worker 1 ({where[1]}) is gone, or does not answer" in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_worker_that_waits_in_native_code(number, tmp_path):
+    chief, _ = chief_alone(tmp_path / "run", 100)
+    time.sleep(3)  # it is in TensorFlow then, and if not, the signal ends it all the same
+    begin = time.time()
+    chief.signal(number)
+    assert chief.wait().code in (-number, 128 + number)
+    assert time.time() - begin < 60

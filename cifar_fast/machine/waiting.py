@@ -1,0 +1,58 @@
+"""TensorFlow's wait for the other workers, with an end, and open to signals.
+
+TensorFlow starts its part of a cluster in native code, which waits for all workers, without end for one that is gone
+since the roll call, and holds Python's lock meanwhile: no thread runs, no signal is heard. Called by ctypes, in a
+thread, it holds nothing up.
+"""
+import contextlib
+import ctypes
+import functools
+import os
+import signal
+import threading
+import time
+
+import tensorflow as tf
+from tensorflow.python import pywrap_tfe
+
+
+@contextlib.contextmanager
+def bounded(seconds):
+    """Within it TensorFlow waits for the other workers so many seconds, and raises `tf.errors.DeadlineExceededError`.
+    SIGTERM, which TensorFlow takes, acts as before."""
+    real = pywrap_tfe.TFE_EnableCollectiveOps
+    pywrap_tfe.TFE_EnableCollectiveOps = functools.partial(_enable_collective_ops, seconds)
+    try:
+        yield
+    finally:
+        pywrap_tfe.TFE_EnableCollectiveOps = real
+
+
+def _enable_collective_ops(seconds, context, definition):
+    """In place of TensorFlow's of the same name. context: a capsule. definition: a ServerDef's bytes."""
+    ended, deadline = [], time.monotonic() + seconds
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))  # it must outlive the thread, which may wait for good
+    thread = threading.Thread(target=lambda: ended.append(_call(context, definition)), daemon=True)
+    thread.start()
+    while thread.is_alive():
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
+        thread.join(0.1)
+        if time.monotonic() > deadline:
+            raise tf.errors.DeadlineExceededError(None, None, f"not all workers came within {seconds:.0f} s")
+    code, message = ended[0]
+    if code:
+        raise tf.errors.exception_type_from_error_code(code)(None, None, message)
+
+
+def _call(context, definition):
+    """The status of TensorFlow's function: its code, 0 where all is well, and message."""
+    name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    name.argtypes, name.restype = [ctypes.py_object], ctypes.c_char_p
+    pointer.argtypes, pointer.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
+    library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), "libtensorflow_cc.so.2"))
+    library.TF_NewStatus.restype, library.TF_Message.restype = ctypes.c_void_p, ctypes.c_char_p
+    status = ctypes.c_void_p(library.TF_NewStatus())
+    library.TFE_EnableCollectiveOps(ctypes.c_void_p(pointer(context, name(context))), definition,
+                                    ctypes.c_size_t(len(definition)), status)
+    return library.TF_GetCode(status), (library.TF_Message(status) or b"").decode(errors="replace")
