@@ -13,10 +13,9 @@ import sys
 import threading
 import time
 
-from cifar_fast import processor
+from cifar_fast import processor, system
 from cifar_fast.streams import put, warn
 
-RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 PATIENCE = 90.0  # seconds that workers have to leave by themselves once one of them has failed
 
 
@@ -24,8 +23,8 @@ def launch(workers, arguments):
     """Runs `cifar_fast ARGUMENTS` in so many workers at once. Returns 0 if all ended well, else the code of the first
     that failed.
 
-    The chief's output is shown as it is, the others' with their number before it; the signals that
-    stop a run go on to all.
+    The chief's output is shown as it is, the others' with their number before it; the signals that stop a run go
+    on to all.
     """
     addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     children = [_start(i, addresses, arguments) for i in range(workers)]
@@ -33,7 +32,7 @@ def launch(workers, arguments):
                for i, child in enumerate(children)
                for stream, target in ((child.stdout, sys.stdout), (child.stderr, sys.stderr))]
     before = {number: signal.signal(number, lambda caught, _: _tell(children, caught))
-              for number in RELAYED if signal.getsignal(number) is not signal.SIG_IGN}
+              for number in (*system.LEAVE, *system.WARNINGS) if signal.getsignal(number) is not signal.SIG_IGN}
     try:
         for reader in readers:
             reader.start()

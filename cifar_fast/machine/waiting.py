@@ -9,11 +9,14 @@ import ctypes
 import functools
 import os
 import signal
+import sys
 import threading
 import time
 
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe
+
+LIBRARY = "libtensorflow_cc.2.dylib" if sys.platform == "darwin" else "libtensorflow_cc.so.2"
 
 
 @contextlib.contextmanager
@@ -21,18 +24,23 @@ def bounded(seconds):
     """Within it TensorFlow waits for the other workers so many seconds, and raises `tf.errors.DeadlineExceededError`.
     SIGTERM, which TensorFlow takes, acts as before."""
     real = pywrap_tfe.TFE_EnableCollectiveOps
-    pywrap_tfe.TFE_EnableCollectiveOps = functools.partial(_enable_collective_ops, seconds)
+    try:
+        library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), LIBRARY))
+        library.TF_NewStatus.restype, library.TF_Message.restype = ctypes.c_void_p, ctypes.c_char_p
+        pywrap_tfe.TFE_EnableCollectiveOps = functools.partial(_enable_collective_ops, library, seconds)
+    except (OSError, AttributeError):
+        pass  # not where TensorFlow for Linux and macOS has it: then it waits as it does
     try:
         yield
     finally:
         pywrap_tfe.TFE_EnableCollectiveOps = real
 
 
-def _enable_collective_ops(seconds, context, definition):
+def _enable_collective_ops(library, seconds, context, definition):
     """In place of TensorFlow's of the same name. context: a capsule. definition: a ServerDef's bytes."""
     ended, deadline = [], time.monotonic() + seconds
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))  # it must outlive the thread, which may wait for good
-    thread = threading.Thread(target=lambda: ended.append(_call(context, definition)), daemon=True)
+    thread = threading.Thread(target=lambda: ended.append(_call(library, context, definition)), daemon=True)
     thread.start()
     while thread.is_alive():
         if threading.current_thread() is threading.main_thread():
@@ -45,13 +53,11 @@ def _enable_collective_ops(seconds, context, definition):
         raise tf.errors.exception_type_from_error_code(code)(None, None, message)
 
 
-def _call(context, definition):
+def _call(library, context, definition):
     """The status of TensorFlow's function: its code, 0 where all is well, and message."""
     name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     name.argtypes, name.restype = [ctypes.py_object], ctypes.c_char_p
     pointer.argtypes, pointer.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
-    library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), "libtensorflow_cc.so.2"))
-    library.TF_NewStatus.restype, library.TF_Message.restype = ctypes.c_void_p, ctypes.c_char_p
     status = ctypes.c_void_p(library.TF_NewStatus())
     library.TFE_EnableCollectiveOps(ctypes.c_void_p(pointer(context, name(context))), definition,
                                     ctypes.c_size_t(len(definition)), status)

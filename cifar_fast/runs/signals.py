@@ -2,14 +2,13 @@
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 
 from cifar_fast.streams import say
+from cifar_fast.system import LEAVE, WARNINGS
 
-LEAVE = (signal.SIGINT, signal.SIGTERM)
-# What schedulers send before a time limit and terminals when they are closed; it may come more than once.
-WARNINGS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 PATIENCE = 5.0  # seconds that native code may hold the process once it was told a second time to leave
 
 
@@ -29,9 +28,9 @@ class Signals:
             now = {s: signal.getsignal(s) for s in (*LEAVE, *WARNINGS)}
             taken = [s for s in now if now[s] is not None and not (s in WARNINGS and now[s] is signal.SIG_IGN)]
             self.before = {s: signal.signal(s, self._catch) for s in taken}
-            self._reader, self._writer = os.pipe()
-            os.set_blocking(self._writer, False)
-            self._woken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            self._reader, self._writer = socket.socketpair()  # on Windows no pipe serves
+            self._writer.setblocking(False)
+            self._woken = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
             threading.Thread(target=self._end_if_held, daemon=True).start()
         return self
 
@@ -41,7 +40,7 @@ class Signals:
             signal.signal(number, handler)
         if self.before:
             signal.set_wakeup_fd(self._woken)
-            os.close(self._writer)
+            self._writer.close()
 
     def _catch(self, number, frame):
         if number in LEAVE and self._told:
@@ -70,11 +69,11 @@ class Signals:
         """A thread: Python hears of a signal at once, but acts on it in the main thread alone, which waits for native
         code. Where a second one would end the process, it ends."""
         told = 0
-        while number := os.read(self._reader, 1):
+        while number := self._reader.recv(1):
             told += self.before.get(number[0]) in (signal.SIG_DFL, signal.default_int_handler) and number[0] in LEAVE
             if told > 1 and not self._over.wait(PATIENCE):
                 os._exit(128 + number[0])
-        os.close(self._reader)
+        self._reader.close()
 
 
 def _abandon_output():

@@ -1,6 +1,5 @@
 """Several workers started on one machine."""
 from cifar_fast.machine import launch
-from cifar_fast.runs import signals
 
 
 def test_launch_shows_all_workers_and_fails_with_the_first(capfd):
@@ -10,10 +9,6 @@ def test_launch_shows_all_workers_and_fails_with_the_first(capfd):
     assert any(line.startswith("quickstart") for line in lines)
     assert launch.launch(2, ["train", "--epochs=0"]) == 1
     assert "[worker 1] cifar_fast: --epochs=0" in capfd.readouterr().err
-
-
-def test_what_stops_a_run_goes_on_to_all_workers():
-    assert launch.RELAYED == (*signals.LEAVE, *signals.WARNINGS)
 
 
 def test_launched_workers_have_cores_of_their_own(monkeypatch):
