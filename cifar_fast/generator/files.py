@@ -182,4 +182,4 @@ def _say(message):
     if keras.config.is_interactive_logging_enabled():
         print(message)
     else:
-        logging.info(message)
+        logging.getLogger(__name__).info(message)

@@ -1,8 +1,11 @@
 """What is drawn for each image: Keras's numbers in Keras's order, or those of a whole batch at once.
 
-A batch's parameters are a dict of arrays [B] by the names of ImageDataGenerator.get_random_transform, with None for a
-channel shift or a brightness that isn't asked for: theta and shear in degrees, tx and ty in pixels, zx and zy factors.
+A batch's parameters are a dict of arrays [B] by the names of ImageDataGenerator.get_random_transform: theta and shear
+in degrees, tx and ty in pixels, zx and zy factors. A channel shift or brightness that isn't asked for is None.
 """
+import functools
+from numbers import Integral
+
 import numpy as np
 
 NEUTRAL = {"theta": 0, "tx": 0, "ty": 0, "shear": 0, "zx": 1, "zy": 1, "flip_horizontal": False,
@@ -17,9 +20,9 @@ def keras_draw(generator, height, width):
     """One image's parameters from NumPy's global generator, number by number as Keras 3.15 draws them
     (keras/src/legacy/preprocessing/image.py, get_random_transform)."""
     def shift(values, length):
-        if values is None or not np.size(values) or np.ndim(values) == 0 and not values:
+        if _still(values):
             return 0
-        if np.ndim(values) or isinstance(values, (int, np.integer)):
+        if np.ndim(values) or isinstance(values, Integral):
             moved = np.random.choice(values) * np.random.choice([-1, 1])
         else:
             moved = np.random.uniform(-values, values)
@@ -46,63 +49,76 @@ def stacked(drawn):
 
 
 def batch_draw(generator, random, count, height, width):
-    """The parameters of `count` images, of the same distributions as Keras's. random: a numpy.random.Generator."""
-    unit = random.random((len(COLUMNS), count))
+    """The parameters of `count` images, of the same distributions as Keras's. random: a numpy.random.Generator. What
+    isn't asked for is one number, the neutral one, in place of an array."""
+    unit, drawn, g = random.random((len(COLUMNS), count)), dict(NEUTRAL), generator
 
     def between(name, low, high):
-        return low + (high - low) * unit[COLUMNS[name]]
-
-    def symmetric(name, limit):
-        return between(name, -limit, limit) if limit else np.zeros(count)
+        drawn[name] = low + (high - low) * unit[COLUMNS[name]]
 
     def shift(name, values, length):
-        if values is None or not np.size(values) or np.ndim(values) == 0 and not values:
-            return np.zeros(count)
-        scale = length if np.max(values) < 1 else 1
-        if np.ndim(values) == 0 and not isinstance(values, (int, np.integer)):
-            return symmetric(name, values * scale)
+        if not np.ndim(values) and not isinstance(values, Integral):
+            limit = values * length if values < 1 else values
+            return between(name, -limit, limit)
         choices = np.asarray(values) if np.ndim(values) else np.arange(values)
-        chosen = choices[(unit[COLUMNS[name]] * len(choices)).astype(int)] * scale
-        return np.where(unit[COLUMNS[f"{name}_sign"]] < 0.5, -chosen, chosen)
+        chosen = choices[(unit[COLUMNS[name]] * len(choices)).astype(int)] * (length if np.max(values) < 1 else 1)
+        drawn[name] = np.where(unit[COLUMNS[f"{name}_sign"]] < 0.5, -chosen, chosen)
 
-    g = generator
-    return {
-        "theta": symmetric("theta", g.rotation_range), "tx": shift("tx", g.height_shift_range, height),
-        "ty": shift("ty", g.width_shift_range, width), "shear": symmetric("shear", g.shear_range),
-        "zx": between("zx", *g.zoom_range), "zy": between("zy", *g.zoom_range),
-        "flip_horizontal": (unit[COLUMNS["flip_horizontal"]] < 0.5) & bool(g.horizontal_flip),
-        "flip_vertical": (unit[COLUMNS["flip_vertical"]] < 0.5) & bool(g.vertical_flip),
-        "channel_shift_intensity": (symmetric("channel_shift_intensity", g.channel_shift_range)
-                                    if g.channel_shift_range else None),
-        "brightness": between("brightness", *g.brightness_range) if g.brightness_range is not None else None}
+    for name, limit in (("theta", g.rotation_range), ("shear", g.shear_range),
+                        ("channel_shift_intensity", g.channel_shift_range)):
+        if limit:
+            between(name, -limit, limit)
+    for name, values, length in (("tx", g.height_shift_range, height), ("ty", g.width_shift_range, width)):
+        if not _still(values):
+            shift(name, values, length)
+    if g.zoom_range != [1, 1]:
+        between("zx", *g.zoom_range)
+        between("zy", *g.zoom_range)
+    for name, wanted in (("flip_horizontal", g.horizontal_flip), ("flip_vertical", g.vertical_flip)):
+        if wanted:
+            drawn[name] = unit[COLUMNS[name]] < 0.5
+    if g.brightness_range is not None:
+        between("brightness", *g.brightness_range)
+    return drawn
 
 
-def matrices(parameters, height, width):
-    """Where output pixels sample the input: float64 [B, 6], of `kernel.PLAN`'s meaning, and bool [B], whether any pixel
-    moves at all.
+def matrices(parameters, count, height, width):
+    """Where output pixels sample the input: float64 [count, 6], of `kernel.PLAN`'s meaning, and bool [count], whether
+    any pixel moves at all.
 
     The map is rotation · shift · shear · zoom about the centre, multiplied as Keras multiplies it, to the last bit: the
     fill modes "constant" and "wrap" jump at the image's edge. As there, x comes first, and the centre of the columns is
     reckoned from the height and that of the rows from the width, which only images that are not square can tell.
     """
-    p, count = parameters, len(parameters["theta"])
-    theta, shear = np.deg2rad(p["theta"]), np.deg2rad(p["shear"])
-    whole, moved = None, np.zeros(count, bool)
-    for used, entries in (
-            (theta != 0, lambda: (np.cos(theta), -np.sin(theta), 0, np.sin(theta), np.cos(theta), 0)),
-            ((p["tx"] != 0) | (p["ty"] != 0), lambda: (1, 0, p["tx"], 0, 1, p["ty"])),
-            (shear != 0, lambda: (1, -np.sin(shear), 0, 0, np.cos(shear), 0)),
-            ((p["zx"] != 1) | (p["zy"] != 1), lambda: (p["zx"], 0, 0, 0, p["zy"], 0))):
-        if used.any():
-            matrix = _matrix(count, entries())
-            whole = matrix if whole is None else whole @ matrix
-            moved |= used
-    if whole is None:
-        whole = _matrix(count, (1, 0, 0, 0, 1, 0))
+    def asked(*names):
+        return any(np.ndim(parameters[name]) or parameters[name] != NEUTRAL[name] for name in names)
+
+    p, steps, moved = parameters, [], np.zeros(count, bool)
+    if asked("theta"):
+        theta = np.deg2rad(p["theta"])
+        cos, sin = np.cos(theta), np.sin(theta)
+        steps.append(_matrix(count, (cos, -sin, 0, sin, cos, 0)))
+        moved |= theta != 0
+    if asked("tx", "ty"):
+        steps.append(_matrix(count, (1, 0, p["tx"], 0, 1, p["ty"])))
+        moved |= (p["tx"] != 0) | (p["ty"] != 0)
+    if asked("shear"):
+        shear = np.deg2rad(p["shear"])
+        steps.append(_matrix(count, (1, -np.sin(shear), 0, 0, np.cos(shear), 0)))
+        moved |= shear != 0
+    if asked("zx", "zy"):
+        steps.append(_matrix(count, (p["zx"], 0, 0, 0, p["zy"], 0)))
+        moved |= (p["zx"] != 1) | (p["zy"] != 1)
+    whole = functools.reduce(np.matmul, steps) if steps else _matrix(count, (1, 0, 0, 0, 1, 0))
     x, y = height / 2 - 0.5, width / 2 - 0.5
     whole[:, :2, 2] += x, y
     whole = whole @ np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]])
     return whole[:, [1, 1, 1, 0, 0, 0], [1, 0, 2, 1, 0, 2]], moved
+
+
+def _still(shift):
+    """Whether a shift's range asks for none."""
+    return shift is None or not np.size(shift) or np.ndim(shift) == 0 and not shift
 
 
 def _matrix(count, entries):

@@ -43,15 +43,15 @@ def plans(index, drawn, height, width):
     """The kernel's orders for a batch."""
     plan = np.zeros(len(index), kernel.PLAN)
     plan["source"] = index
-    plan["matrix"], moved = parameters.matrices(drawn, height, width)
-    steps = np.where(moved, kernel.RESAMPLE, 0)
-    steps |= np.where(drawn["flip_horizontal"], kernel.FLIP_COLUMNS, 0)
-    steps |= np.where(drawn["flip_vertical"], kernel.FLIP_ROWS, 0)
+    plan["matrix"], moved = parameters.matrices(drawn, len(index), height, width)
+    steps = kernel.RESAMPLE * moved
+    for name, step in (("flip_horizontal", kernel.FLIP_COLUMNS), ("flip_vertical", kernel.FLIP_ROWS)):
+        steps = steps + step * np.not_equal(drawn[name], 0)
     for name, field, step in (("channel_shift_intensity", "intensity", kernel.SHIFT_CHANNELS),
                               ("brightness", "brightness", kernel.BRIGHTEN)):
         if drawn[name] is not None:
             plan[field] = drawn[name]
-            steps |= step
+            steps = steps + step
     plan["steps"] = steps
     return plan
 
@@ -85,7 +85,7 @@ def _resampled(generator, image, place, channels):
         sampled = batch(g, image.astype(np.float64)[None], [0], drawn, np.float64)[0]
         return sampled.astype(image.dtype) if image.dtype.kind == "f" else _whole(sampled, image.dtype)
     from scipy import ndimage
-    matrix = parameters.matrices(drawn, *sizes(g, image.shape)[:2])[0][0]
+    matrix = parameters.matrices(drawn, 1, *sizes(g, image.shape)[:2])[0][0]
     planes = [ndimage.affine_transform(plane, matrix.reshape(2, 3)[:, :2], matrix[[2, 5]], order=g.interpolation_order,
                                        mode=g.fill_mode, cval=g.cval) for plane in np.moveaxis(image, channels, 0)]
     return np.stack(planes, channels)
