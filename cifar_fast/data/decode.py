@@ -5,6 +5,7 @@ meanwhile, so threads are enough.
 """
 import contextlib
 import functools
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,12 +15,16 @@ from PIL import Image, ImageOps
 from cifar_fast import processor
 from cifar_fast.errors import short
 
+# What Pillow logs of a damaged file is in the exception, too; without a handler Python would print it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 RESAMPLE = {name: Image.Resampling[name.upper()]
             for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")}
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 FITS = ("stretch", "crop", "pad")
 # Pictures and nothing else: for others of Pillow's formats it would start other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "PPM", "TIFF", "GIF", "WEBP", "AVIF", "JPEG2000", "TGA", "ICO")
+SIDE = 1 << 15  # pixels; to make millions of rows a few takes Pillow long
 BLOCK = 16  # images that a thread takes at a time
 
 
@@ -40,8 +45,8 @@ def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", dee
       deep: leave the grey levels of files with 16 or 32 bits as they are in mode "L", as Keras does.
       draft: decode a JPEG at a half, a quarter or an eighth of its size where that is still at least twice `size`: much
         faster for photographs that become small, and not quite the same pixels.
-      most: how many pixels a file may declare; None for Pillow's limit against decompression bombs, twice
-        `PIL.Image.MAX_IMAGE_PIXELS`.
+      most: how many pixels a file may declare, with at most `SIDE` a side; None for Pillow's limit against
+        decompression bombs, twice `PIL.Image.MAX_IMAGE_PIXELS`.
     Returns:
       uint8 [height, width, 1, 3 or 4]; where `deep` finds such a file int32.
     Raises:
@@ -138,8 +143,9 @@ def _image(source, most):
             file, name = source, getattr(source, "name", "a file object")
         try:
             image = stack.enter_context(Image.open(file, formats=_formats()))
-            if most and image.width * image.height > most:
-                raise ValueError(f"it declares {image.width}×{image.height} pixels, at most {most} are decoded")
+            if most and (image.width * image.height > most or max(image.size) > SIDE):
+                raise ValueError(f"it declares {image.width}×{image.height} pixels, at most {most} are decoded, and "
+                                 f"{SIDE} a side")
             yield image
         except MemoryError:
             raise

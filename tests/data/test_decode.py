@@ -9,7 +9,7 @@ import pytest
 from keras.utils import img_to_array, load_img
 from PIL import Image
 
-from cifar_fast.data.decode import RESAMPLE, DamagedImage, decode, decode_all
+from cifar_fast.data.decode import RESAMPLE, SIDE, DamagedImage, decode, decode_all
 
 KERAS_MODES = {"L": "grayscale", "RGB": "rgb", "RGBA": "rgba"}
 
@@ -134,3 +134,10 @@ def test_wrong_arguments_are_named(folder, arguments, part):
         decode_all([folder / "rgb.png"], **arguments)
     with pytest.raises(ValueError, match="sources"):
         decode_all([])
+
+
+def test_millions_of_rows_are_refused_where_a_limit_is_asked_for(tmp_path):
+    Image.new("L", (4, SIDE + 1)).save(tmp_path / "tall.png")
+    assert decode(tmp_path / "tall.png", (4, 4), "L").shape == (4, 4, 1)
+    with pytest.raises(DamagedImage, match="tall.png: .* it declares .*32769 pixels"):
+        decode(tmp_path / "tall.png", (4, 4), "L", most=1 << 26)

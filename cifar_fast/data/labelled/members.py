@@ -121,7 +121,7 @@ class Zip(Members):
         self.infos = {}
         for info in _contents(path):
             name = info.filename.removeprefix("./")
-            if not info.is_dir() and self.add(name, info.file_size, info.CRC):
+            if not name.endswith("/") and self.add(name, info.file_size, info.CRC):
                 self.infos[name] = info
 
     def read(self, names):
