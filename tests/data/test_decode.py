@@ -139,5 +139,5 @@ def test_wrong_arguments_are_named(folder, arguments, part):
 def test_millions_of_rows_are_refused_where_a_limit_is_asked_for(tmp_path):
     Image.new("L", (4, SIDE + 1)).save(tmp_path / "tall.png")
     assert decode(tmp_path / "tall.png", (4, 4), "L").shape == (4, 4, 1)
-    with pytest.raises(DamagedImage, match="tall.png: .* it declares .*32769 pixels"):
+    with pytest.raises(DamagedImage, match="tall.png: .*it declares .*32769 pixels"):
         decode(tmp_path / "tall.png", (4, 4), "L", most=1 << 26)
