@@ -1,4 +1,5 @@
 """`cifar_fast`, or `python -m cifar_fast`: sets TensorFlow's environment, then runs the command line."""
+import os
 import sys
 
 from cifar_fast import cli, environment, streams
@@ -6,6 +7,7 @@ from cifar_fast import cli, environment, streams
 
 def main():
     streams.prepare()
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's need not be there for us, and would end Keras's import
     environment.prepare()
     try:
         code = cli.main(sys.argv)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
+from cifar_fast.runs import memory
 from cifar_fast.runs.initial import Initial
 from cifar_fast.runs.loop import Run
 from cifar_fast.runs.reports import tensorboard
@@ -42,7 +43,7 @@ def run(config, own=trainer.NAMED, callbacks=()):
       UserError: bad data, an unusable or foreign run directory, a loss that is not finite, a lost worker.
     """
     began, make_trainer = time.perf_counter(), functools.partial(trainer.Trainer, own=own)
-    with runtime.start(config) as ours:  # first, since it says which devices TensorFlow starts
+    with memory.given_back(), runtime.start(config) as ours:  # first, since it says which devices TensorFlow starts
         if ours.leads:
             return train(ours, trainer.load_data(ours.config), began, make_trainer, own, callbacks)
         with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):

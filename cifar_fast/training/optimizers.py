@@ -22,7 +22,15 @@ def build(config, own=None):
     Raises:
       UserError: the function fails, or returns no optimizer or one with another learning rate than the run's.
     """
-    keras.config.set_floatx("float32")  # of the rate, whatever the user's keras.json may say
+    before = keras.config.floatx()  # of the rate, and may be another by the user's keras.json or program
+    keras.config.set_floatx("float32")
+    try:
+        return _build(config, own)
+    finally:
+        keras.config.set_floatx(before)
+
+
+def _build(config, own):
     if ":" in config.optimizer:
         return _own(config, own or parts.load("--optimizer", config.optimizer))
     if config.optimizer == "muon":
