@@ -29,7 +29,9 @@ def check_all(generator):
     check("data_format", g.data_format, g.data_format in FORMATS, " or ".join(map(repr, FORMATS)))
     check("draws", g.draws, g.draws in DRAWS, "None or 'keras'")
     for name in ("rotation_range", "shear_range", "channel_shift_range", "cval", "zca_epsilon"):
-        check(name, getattr(g, name), number(getattr(g, name)), "a finite number")
+        value = getattr(g, name)
+        check(name, value, number(value) or value is None and name in ("rotation_range", "shear_range"),
+              "a finite number")
     for name in ("width_shift_range", "height_shift_range"):
         _check_shift(name, getattr(g, name))
     low, high = g.zoom_range
@@ -47,6 +49,7 @@ def check_all(generator):
     check("validation_split", g._validation_split, not g._validation_split or (
         number(g._validation_split) and 0 < g._validation_split < 1), "0, or between 0 and 1")
     check("fill_mode", g.fill_mode, g.fill_mode in SCIPY_FILL_MODES, "one of " + ", ".join(SCIPY_FILL_MODES))
+    check("dtype", g.dtype, _is_dtype(g.dtype), "a type of numbers")
     check("interpolation_order", g.interpolation_order, g.interpolation_order in range(6), "0 to 5")
     if needs_scipy(g) and not importlib.util.find_spec("scipy"):
         raise ImportError(f"interpolation_order={g.interpolation_order}, fill_mode={g.fill_mode!r}: without SciPy "
@@ -104,11 +107,20 @@ def pair(value):
 
 
 def _check_shift(name, value):
+    if value is None:
+        return  # as Keras takes it: none
     if isinstance(value, (list, tuple, np.ndarray)):
         check(name, value, all(map(number, value)), "a number, or a list of finite numbers")
     else:
         check(name, value, number(value) and (value >= 0 or isinstance(value, float) and value > -1),
               "a number of at least 0, or a list of numbers")
+
+
+def _is_dtype(value):
+    try:
+        return np.dtype(value).kind in "iuf"
+    except TypeError:
+        return False
 
 
 def _implied(generator, by, what, value):

@@ -9,6 +9,8 @@ import threading
 import keras
 import numpy as np
 
+from cifar_fast.generator.listing import FORMATS
+
 
 class Iterator(keras.utils.PyDataset):
     """Batches of n examples without end, for `fit`, `evaluate`, `predict` and loops of one's own.
@@ -20,7 +22,7 @@ class Iterator(keras.utils.PyDataset):
       kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of a PyDataset.
     """
 
-    white_list_formats = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
+    white_list_formats = FORMATS
 
     def __init__(self, n, batch_size, shuffle, seed, draws=None, **kwargs):
         super().__init__(**kwargs)

@@ -157,10 +157,15 @@ def test_what_arguments_imply_is_warned_of_and_set(arguments):
     ("brightness_range", [0.1, 0.2, 0.3]), ("channel_shift_range", [1, 2]), ("horizontal_flip", "yes"),
     ("rescale", float("nan")), ("preprocessing_function", 3), ("data_format", "channels_middle"),
     ("validation_split", 1), ("validation_split", -0.1), ("fill_mode", "zeros"), ("interpolation_order", 6),
-    ("draws", "numpy"), ("zca_epsilon", None)])
+    ("draws", "numpy"), ("zca_epsilon", None), ("dtype", "float33"), ("dtype", "str")])
 def test_wrong_arguments_are_named(name, value):
     with pytest.raises(ValueError, match=f"{name}="):
         ImageDataGenerator(**{name: value})
+
+
+def test_none_is_no_rotation_shear_or_shift():
+    flow = ImageDataGenerator(rotation_range=None, shear_range=None, width_shift_range=None).flow(X, shuffle=False)
+    np.testing.assert_array_equal(next(flow), X[:32])
 
 
 @pytest.mark.parametrize("arguments", [{"width_shift_range": 6}, {"height_shift_range": [0, 4]},
