@@ -7,8 +7,9 @@ from setuptools import Extension, setup
 # images are held to what SciPy computes to the bit, so no multiplication is fused with an addition there.
 WINOGRAD, AFFINE = "cifar_fast/network/native", "cifar_fast/generator/native"
 setup(ext_modules=[
-    Extension("cifar_fast_winograd", [f"{WINOGRAD}/winograd.c", f"{WINOGRAD}/winograd_ops.c"],
-              depends=[f"{WINOGRAD}/{name}.h" for name in ("winograd", "canvas", "transforms")],
+    Extension("cifar_fast_winograd",
+              [f"{WINOGRAD}/{name}.c" for name in ("avx2", "avx512", "winograd", "winograd_ops")],
+              depends=[f"{WINOGRAD}/{name}.h" for name in ("winograd", "canvas", "transforms", "form")],
               optional=True, extra_compile_args=["-O3", "-falign-loops=64", "-pthread"], extra_link_args=["-pthread"]),
     Extension("cifar_fast_affine", [f"{AFFINE}/affine.c"],
               depends=[f"{AFFINE}/{name}.h" for name in ("affine", "taps", "pixels")],

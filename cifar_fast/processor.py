@@ -18,6 +18,14 @@ def name():
     return _cpuinfo("model name") or "unknown processor"
 
 
+def onednn_limit():
+    """The instruction set that the user holds oneDNN to, by ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; None where it may use all.
+
+    Source: https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html"""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    return None if limit in ("", "ALL", "DEFAULT") else limit
+
+
 def usable_cores():
     """How many cores this process may really use: its affinity mask, cut by the quotas of its cgroups."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -83,7 +83,7 @@ def _auto_precision(gpus, onednn):
         return "float32", f"compute capability {major}.{minor} has no tensor cores"
     if not onednn:
         return "float32", "oneDNN is off"
-    limit = _onednn_limit()
+    limit = processor.onednn_limit()
     if limit and not any(arithmetic in limit for arithmetic in ("BF16", "FP16", "AMX", "AVX10")):
         return "float32", f"oneDNN is held to {limit}, which has no bfloat16 arithmetic"
     for unit, name in (("amx_bf16", "matrix units"), ("avx512_bf16", "dot products")):
@@ -117,7 +117,7 @@ def _by_winograd(asked, gpu, precision, compiled):
         return asked == "winograd", "asked for"
     if obstacle:
         return False, f"our code in C: {obstacle}"
-    if "avx512f" in processor.flags() and _onednn_limit() not in ("AVX", "AVX2", "AVX2_VNNI"):
+    if winograd.wide():
         return False, "the processor has AVX-512"
     return True, f"AVX2, and no AVX-512; where channels and filters are multiples of {winograd.LANES}"
 
@@ -132,18 +132,10 @@ def _onednn():
         return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
 
 
-def _onednn_limit():
-    """The instruction set that the user holds oneDNN to, by ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; None where it may use all.
-
-    Source: https://oneapi-src.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html"""
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-    return None if limit in ("", "ALL", "DEFAULT") else limit
-
-
 def _onednn_state(on):
     if not on:
         return "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast"
-    limit = _onednn_limit()
+    limit = processor.onednn_limit()
     return f"on, held to {limit} (ONEDNN_MAX_CPU_ISA)" if limit else "on"
 
 

@@ -1,4 +1,4 @@
-"""3×3 convolutions and their gradients by Winograd's algorithm, in C (`winograd.c`).
+"""3×3 convolutions and their gradients by Winograd's algorithm, in C (`native/`).
 
 It takes a quarter of the multiplications, and oneDNN has it for no processor with AVX2 alone (docs/performance.md). The
 results differ from TensorFlow's in the sixth digit, the gradients by kernels in the fifth (root mean squares).
@@ -21,6 +21,11 @@ def serves(layer, channels):
             and channels % LANES == 0)
 
 
+def wide():
+    """Whether the C code may use vectors of sixteen numbers: where there is AVX-512, and oneDNN isn't held to less."""
+    return "avx512f" in processor.flags() and processor.onednn_limit() not in ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
+
+
 @tf.custom_gradient
 def convolution(inputs, kernel):
     """Convolution of stride 1 with "same" padding.
@@ -34,13 +39,14 @@ def convolution(inputs, kernel):
     """
     # As many threads as TensorFlow's own kernels have.
     threads = tf.config.threading.get_intra_op_parallelism_threads() or processor.usable_cores()
+    means = {"threads": threads, "wide": wide()}
 
     def gradients(dy):
-        by_inputs = _operations().cifar_fast_input_gradient(dy, kernel, threads=threads)
-        by_kernel = _operations().cifar_fast_kernel_gradient(inputs, dy, threads=threads)
+        by_inputs = _operations().cifar_fast_input_gradient(dy, kernel, **means)
+        by_kernel = _operations().cifar_fast_kernel_gradient(inputs, dy, **means)
         return _with_shape(by_inputs, inputs.shape), _with_shape(by_kernel, kernel.shape)
 
-    outputs = _operations().cifar_fast_convolution(inputs, kernel, threads=threads)
+    outputs = _operations().cifar_fast_convolution(inputs, kernel, **means)
     return _with_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]]), gradients
 
 

@@ -39,12 +39,20 @@ def computed(x, kernel, dy):
     return [tensor.numpy() for tensor in (y, *tape.gradient(y, [x, kernel], dy))]
 
 
+@pytest.fixture(params=[False, True], ids=["narrow", "wide"])
+def form(request, monkeypatch):
+    """The C code in its form for AVX2, and in that for AVX-512 where the processor has it."""
+    if request.param and "avx512f" not in processor.flags():
+        pytest.skip("needs AVX-512; test_native has this form on AVX2")
+    monkeypatch.setattr(winograd, "wide", lambda: request.param)
+
+
 @here
 @pytest.mark.parametrize("threads", [1, 2, 5, 100])
 @pytest.mark.parametrize("shape, filters", [
     ((1, 1, 1, 16), 16), ((2, 3, 5, 16), 32), ((9, 5, 5, 32), 16), ((7, 8, 8, 32), 48), ((5, 6, 7, 16), 32),
     ((3, 20, 20, 16), 16), ((4, 9, 4, 16), 16), ((13, 2, 2, 48), 32), ((0, 4, 4, 16), 16)])
-def test_it_and_its_gradients_are_the_definitions(shape, filters, threads, monkeypatch):
+def test_it_and_its_gradients_are_the_definitions(shape, filters, threads, monkeypatch, form):
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=size).astype(np.float32) for size in (
@@ -105,7 +113,7 @@ def test_other_shapes_are_refused():
     for wrong in ((x, kernel[..., :8]), (x, kernel[:2]), (x[..., :8], kernel[:, :, :8]), (x[0], kernel),
                   (x[:, :0], kernel)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="sizes differ|four dimensions"):
-            winograd._operations().cifar_fast_convolution(*wrong, threads=1)
+            winograd._operations().cifar_fast_convolution(*wrong, threads=1, wide=False)
 
 
 @here

@@ -1,14 +1,15 @@
-/* The transforms of F(4×4, 3×3), see `winograd.c`: from windows of x and of dy and from kernels to their 36 points, and
+/* The transforms of F(4×4, 3×3), see `form.h`: from windows of x and of dy and from kernels to their 36 points, and
    from there to windows of y and to kernels. */
 #include "canvas.h"
 
-#define AVX2 __attribute__((target("avx2,fma")))
-#define OWN static __attribute__((noinline)) AVX2  /* lest callers take its registers */
+/* TARGET: the instructions that are compiled to; WIDTH: bytes of their vectors. */
+#define CODE __attribute__((target(TARGET)))
+#define OWN static __attribute__((noinline)) CODE  /* lest callers take its registers */
 
-typedef float vector __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float vector __attribute__((vector_size(WIDTH), aligned(4), may_alias));
 
-INLINE AVX2 vector load(const float *from) { return *(const vector *)from; }
-INLINE AVX2 void store(float *to, vector v) { *(vector *)to = v; }
+INLINE CODE vector load(const float *from) { return *(const vector *)from; }
+INLINE CODE void store(float *to, vector v) { *(vector *)to = v; }
 
 enum {
     TAPS = 3, LANES = sizeof(vector) / sizeof(float), LINE = 64 /* bytes */,
@@ -18,7 +19,7 @@ enum {
 
 /* The one-dimensional transforms, in place, of numbers `s` apart. */
 
-INLINE AVX2 void by_B(vector *d, int s)  /* Bᵀd: 6 → 6 */
+INLINE CODE void by_B(vector *d, int s)  /* Bᵀd: 6 → 6 */
 {
     vector a = d[4 * s] - 4 * d[2 * s], b = d[3 * s] - 4 * d[s], c = d[4 * s] - d[2 * s], e = 2 * (d[3 * s] - d[s]);
     d[0] = 4 * d[0] - 5 * d[2 * s] + d[4 * s];
@@ -26,13 +27,13 @@ INLINE AVX2 void by_B(vector *d, int s)  /* Bᵀd: 6 → 6 */
     d[s] = a + b, d[2 * s] = a - b, d[3 * s] = c + e, d[4 * s] = c - e;
 }
 
-INLINE AVX2 void by_A(vector *m, int s)  /* Aᵀm: 6 → 4 */
+INLINE CODE void by_A(vector *m, int s)  /* Aᵀm: 6 → 4 */
 {
     vector a = m[s] + m[2 * s], b = m[s] - m[2 * s], c = m[3 * s] + m[4 * s], d = m[3 * s] - m[4 * s];
     m[0] += a + c, m[s] = b + 2 * d, m[2 * s] = a + 4 * c, m[3 * s] = b + 8 * d + m[5 * s];
 }
 
-INLINE AVX2 void by_A_transposed(vector *y, int s)  /* Ay: 4 → 6 */
+INLINE CODE void by_A_transposed(vector *y, int s)  /* Ay: 4 → 6 */
 {
     vector a = y[0] + y[2 * s], b = y[s] + y[3 * s], c = y[0] + 4 * y[2 * s], d = 2 * y[s] + 8 * y[3 * s];
     y[5 * s] = y[3 * s], y[s] = a + b, y[2 * s] = a - b, y[3 * s] = c + d, y[4 * s] = c - d;
@@ -118,7 +119,7 @@ OWN void transform_outputs(const block *of, const float *points, size_t stride, 
 
 /* Kernels to points [POINTS][filters / STRIP][channels][STRIP]. With turned, `kernel` is [3, 3, filters, channels] and
    turned around. */
-AVX2 static void transform_kernels(const float *kernel, float *points, size_t channels, size_t filters, int turned)
+CODE static void transform_kernels(const float *kernel, float *points, size_t channels, size_t filters, int turned)
 {
     for (size_t c = 0; c < channels; c++)
         for (size_t f = 0; f < filters; f += LANES) {
@@ -143,7 +144,7 @@ AVX2 static void transform_kernels(const float *kernel, float *points, size_t ch
 
 /* Points of `parts` shares of the windows, [parts][POINTS][channels][filters], to their sum as a kernel; size is that
    of a point. */
-AVX2 static void transform_sums(const float *points, int parts, float *kernel, size_t size)
+CODE static void transform_sums(const float *points, int parts, float *kernel, size_t size)
 {
     for (size_t k = 0; k < size; k += LANES) {
         vector sums[IN][IN], half[TAPS][IN];

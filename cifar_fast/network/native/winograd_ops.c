@@ -35,12 +35,13 @@ TF_KernelBuilder *TF_NewKernelBuilder(const char *op, const char *device, void *
                                       void (*compute)(void *, TF_OpKernelContext *), void (*destroy)(void *));
 void TF_RegisterKernelBuilder(const char *name, TF_KernelBuilder *, TF_Status *);
 void TF_OpKernelConstruction_GetAttrInt32(TF_OpKernelConstruction *, const char *name, int32_t *, TF_Status *);
+void TF_OpKernelConstruction_GetAttrBool(TF_OpKernelConstruction *, const char *name, unsigned char *, TF_Status *);
 void TF_GetInput(TF_OpKernelContext *, int, TF_Tensor **, TF_Status *);
 TF_Tensor *TF_AllocateOutput(TF_OpKernelContext *, int, int type, const int64_t *dims, int rank, size_t bytes,
                              TF_Status *);
 void TF_OpKernelContext_Failure(TF_OpKernelContext *, TF_Status *);
 
-typedef int algorithm(const float *, const float *, float *, convolution_shape, int threads);
+typedef int algorithm(const float *, const float *, float *, convolution_shape, winograd_means);
 
 enum { TENSORS = 3, INPUTS = 2, RANK = 4, TAPS = 3 };
 
@@ -82,8 +83,9 @@ static bool infer(const operation *op, int64_t dims[TENSORS][RANK], convolution_
         && s->filters % WINOGRAD_LANES == 0;
 }
 
-static void apply(const operation *op, int threads, TF_OpKernelContext *context)
+static void apply(const operation *op, void *means, TF_OpKernelContext *context)
 {
+    winograd_means by = {(intptr_t)means / 2, (intptr_t)means % 2};
     TF_Status *status = TF_NewStatus();
     TF_Tensor *tensors[TENSORS] = {NULL};
     int64_t dims[TENSORS][RANK] = {0};
@@ -103,7 +105,7 @@ static void apply(const operation *op, int threads, TF_OpKernelContext *context)
         tensors[INPUTS] = TF_AllocateOutput(context, 0, TF_FLOAT, dims[INPUTS], RANK, numbers * sizeof(float), status);
     }
     if (TF_GetCode(status) == TF_OK
-        && op->compute(TF_TensorData(tensors[0]), TF_TensorData(tensors[1]), TF_TensorData(tensors[2]), shape, threads))
+        && op->compute(TF_TensorData(tensors[0]), TF_TensorData(tensors[1]), TF_TensorData(tensors[2]), shape, by))
         TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "no memory for a convolution");
     if (TF_GetCode(status) != TF_OK)
         TF_OpKernelContext_Failure(context, status);
@@ -113,22 +115,24 @@ static void apply(const operation *op, int threads, TF_OpKernelContext *context)
     TF_DeleteStatus(status);
 }
 
-/* What a kernel remembers is its number of threads, in place of a pointer. */
+/* What a kernel remembers is its means, in place of a pointer: twice its threads, and one more if it is wide. */
 
-static void *read_threads(TF_OpKernelConstruction *construction)
+static void *read_means(TF_OpKernelConstruction *construction)
 {
     TF_Status *status = TF_NewStatus();
     int32_t threads = 1;
+    unsigned char wide = 0;
     TF_OpKernelConstruction_GetAttrInt32(construction, "threads", &threads, status);
-    TF_DeleteStatus(status);  /* the definition has this attribute, and its least value */
-    return (void *)(intptr_t)threads;
+    TF_OpKernelConstruction_GetAttrBool(construction, "wide", &wide, status);
+    TF_DeleteStatus(status);  /* the definition has these attributes */
+    return (void *)(2 * (intptr_t)threads + wide);
 }
 
-static void forget(void *threads) { (void)threads; }
+static void forget(void *means) { (void)means; }
 
-static void convolve(void *threads, TF_OpKernelContext *on) { apply(&CONVOLUTION, (intptr_t)threads, on); }
-static void by_input(void *threads, TF_OpKernelContext *on) { apply(&INPUT_GRADIENT, (intptr_t)threads, on); }
-static void by_kernel(void *threads, TF_OpKernelContext *on) { apply(&KERNEL_GRADIENT, (intptr_t)threads, on); }
+static void convolve(void *means, TF_OpKernelContext *on) { apply(&CONVOLUTION, means, on); }
+static void by_input(void *means, TF_OpKernelContext *on) { apply(&INPUT_GRADIENT, means, on); }
+static void by_kernel(void *means, TF_OpKernelContext *on) { apply(&KERNEL_GRADIENT, means, on); }
 
 static void add(const operation *op, void (*on_cpu)(void *, TF_OpKernelContext *))
 {
@@ -138,10 +142,11 @@ static void add(const operation *op, void (*on_cpu)(void *, TF_OpKernelContext *
         TF_OpDefinitionBuilderAddInput(definition, op->tensors[i]);
     TF_OpDefinitionBuilderAddOutput(definition, op->tensors[INPUTS]);
     TF_OpDefinitionBuilderAddAttr(definition, "threads: int >= 1");
+    TF_OpDefinitionBuilderAddAttr(definition, "wide: bool");
     /* The caller says what shapes come out. */
     TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, TF_ShapeInferenceContextSetUnknownShape);
     TF_RegisterOpDefinition(definition, status);
-    TF_RegisterKernelBuilder(op->name, TF_NewKernelBuilder(op->name, "CPU", read_threads, on_cpu, forget), status);
+    TF_RegisterKernelBuilder(op->name, TF_NewKernelBuilder(op->name, "CPU", read_means, on_cpu, forget), status);
     TF_DeleteStatus(status);  /* TensorFlow refuses to load what failed to register */
 }
 

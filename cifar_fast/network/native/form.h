@@ -1,0 +1,218 @@
+/* Winograd's minimal filtering F(4×4, 3×3), as Lavin and Gray use it for convolutions (2016, arXiv:1509.09308, whose
+   letters these are): with 6×6 windows d of x, which overlap by two, and kernels g of 3×3,
+
+       the 4×4 outputs of a window                y  = Aᵀ [ Σ (G g Gᵀ) ⊙ (Bᵀ d B) ] A      over the channels
+       the gradient of a kernel, given dy of 4×4  dg = Gᵀ [ Σ (A dy Aᵀ) ⊙ (Bᵀ d B) ] G      over the windows
+
+   so 36 products serve where 144 would. At each of these 36 points the sums are a product of matrices. The gradient by
+   x is a convolution of dy with the kernels turned around, filters and channels exchanged.
+
+   This text is compiled once for each kind of vectors, see `transforms.h`; FORM names what it defines.
+
+   A thread takes BLOCK windows at a time, so that what it computes of them stays in its caches, and lets the pixels of
+   the next block come near while it multiplies those of this one. */
+#include "transforms.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of a product at a time, two vectors of sums each, of the sixteen vectors that AVX2 has or the thirty-two of
+   AVX-512: ROWS divides BLOCK, and three times ADDED or less are WINOGRAD_LANES. */
+enum { ROWS = WIDTH == 64 ? 12 : 6, ADDED = WIDTH == 64 ? 8 : 6, MAX_THREADS = 64 };
+
+/* out[ROWS][STRIP] = v[ROWS][channels] u[channels][STRIP]; rows of out lie `filters` apart. */
+OWN void multiply(const float *v, const float *u, float *out, size_t channels, size_t filters)
+{
+    vector sums[ROWS][2] = {0};
+    for (size_t c = 0; c < channels; c++, u += STRIP) {
+        vector left = load(u), right = load(u + LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < ROWS; r++) {
+            sums[r][0] += v[r * channels + c] * left;
+            sums[r][1] += v[r * channels + c] * right;
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < ROWS; r++) {
+        store(out + r * filters, sums[r][0]);
+        store(out + r * filters + LANES, sums[r][1]);
+    }
+}
+
+/* out[rows][STRIP] += Σ v[t][rows] d[t][STRIP] over n windows t; rows of out lie `filters` apart. */
+INLINE CODE void add_rows(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters,
+                          int rows)
+{
+    vector sums[ADDED][2];
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        sums[r][0] = load(out + r * filters);
+        sums[r][1] = load(out + r * filters + LANES);
+    }
+    for (size_t t = 0; t < n; t++, v += channels, d += filters) {
+        vector left = load(d), right = load(d + LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++) {
+            sums[r][0] += v[r] * left;
+            sums[r][1] += v[r] * right;
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        store(out + r * filters, sums[r][0]);
+        store(out + r * filters + LANES, sums[r][1]);
+    }
+}
+
+/* The same for WINOGRAD_LANES rows. */
+OWN void add_products(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters)
+{
+    add_rows(v, d, out, n, channels, filters, ADDED);
+    add_rows(v + ADDED, d, out + ADDED * filters, n, channels, filters, ADDED);
+    add_rows(v + 2 * ADDED, d, out + 2 * ADDED * filters, n, channels, filters, WINOGRAD_LANES - 2 * ADDED);
+}
+
+/* What the threads of one convolution share. */
+typedef struct {
+    canvas on;
+    float *x, *y, *kernels, *sums, *workspaces;  /* y: or its gradient; kernels: at their points */
+    size_t parts;
+    size_t workers, next;  /* how many have begun; the first block or part that nobody has taken */
+} job;
+
+/* What each of them has to itself: a block at its points, before and after the products, and a pixel of zeros and one
+   for what nobody reads. */
+typedef struct { float *in, *out, *zeros, *unused; size_t stride_in, stride_out; } workspace;
+
+/* How far apart points of a block lie: a line more than they need, lest they share few places of a cache. */
+static size_t stride_of(size_t channels)
+{
+    return BLOCK * channels + LINE / sizeof(float);
+}
+
+static size_t workspace_size(convolution_shape s)
+{
+    return POINTS * (stride_of(s.channels) + stride_of(s.filters)) + 2 * (s.channels + s.filters);
+}
+
+static workspace take_workspace(job *j)
+{
+    convolution_shape s = j->on.shape;
+    size_t in = stride_of(s.channels), out = stride_of(s.filters), pixel = s.channels + s.filters;  /* at least */
+    float *begin = j->workspaces + __atomic_fetch_add(&j->workers, 1, __ATOMIC_RELAXED) * workspace_size(s);
+    float *zeros = begin + POINTS * (in + out);
+    memset(zeros, 0, pixel * sizeof(float));
+    return (workspace){begin, begin + POINTS * in, zeros, zeros + pixel, in, out};
+}
+
+CODE static void *convolve(void *argument)
+{
+    job *j = argument;
+    workspace own = take_workspace(j);
+    size_t channels = j->on.shape.channels, filters = j->on.shape.filters, end = windows(&j->on);
+    block in, out;
+    size_t first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
+    find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
+    while (in.n) {
+        transform_inputs(&in, own.in, own.stride_in, channels);
+        find_block(&out, &j->on, first, end, 0, OUT, j->y, filters, own.unused);
+        first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
+        find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);  /* the next block's */
+        const float *u = j->kernels;
+        for (int p = 0; p < POINTS; p++) {
+            fetch(&in, p / IN, p % IN, channels);
+            for (size_t f = 0; f < filters; f += STRIP, u += channels * STRIP)
+                for (size_t t = 0; t < out.n; t += ROWS)  /* the last rows may hold anything: nobody reads them */
+                    multiply(own.in + p * own.stride_in + t * channels, u,
+                             own.out + p * own.stride_out + t * filters + f, channels, filters);
+        }
+        transform_outputs(&out, own.out, own.stride_out, filters);
+    }
+    return NULL;
+}
+
+CODE static void *sum_kernel_gradients(void *argument)
+{
+    job *j = argument;
+    workspace own = take_workspace(j);
+    size_t channels = j->on.shape.channels, filters = j->on.shape.filters, total = windows(&j->on), part;
+    block x, dy;
+    while ((part = __atomic_fetch_add(&j->next, 1, __ATOMIC_RELAXED)) < j->parts) {
+        size_t first = total * part / j->parts, end = total * (part + 1) / j->parts;
+        float *sums = j->sums + part * POINTS * channels * filters;
+        memset(sums, 0, POINTS * channels * filters * sizeof(float));
+        find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
+        find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
+        while (x.n) {
+            size_t n = x.n;
+            transform_inputs(&x, own.in, own.stride_in, channels);
+            transform_output_gradients(&dy, own.out, own.stride_out, filters);
+            first += BLOCK;  /* the next block's pixels are fetched while this one's are multiplied */
+            find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
+            find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
+            for (int p = 0; p < POINTS; p++) {
+                fetch(&x, p / IN, p % IN, channels);
+                if (p < OUT * OUT)
+                    fetch(&dy, p / OUT, p % OUT, filters);
+                for (size_t f = 0; f < filters; f += STRIP)
+                    for (size_t c = 0; c < channels; c += WINOGRAD_LANES)
+                        add_products(own.in + p * own.stride_in + c, own.out + p * own.stride_out + f,
+                                     sums + (p * channels + c) * filters + f, n, channels, filters);
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Lets this thread work, and as many others as asked for or as can be had: whoever works takes what is left. */
+static void work_together(void *(*work)(void *), job *j, int threads)
+{
+    pthread_t others[MAX_THREADS];
+    int begun = 0;
+    while (begun < threads - 1 && !pthread_create(&others[begun], NULL, work, j))
+        begun++;
+    work(j);
+    while (begun)
+        pthread_join(others[--begun], NULL);
+}
+
+static int at_most(int threads)
+{
+    return threads < MAX_THREADS ? threads : MAX_THREADS;
+}
+
+static float *allocate(size_t numbers)
+{
+    size_t lines = (numbers * sizeof(float) + LINE - 1) / LINE;
+    return aligned_alloc(LINE, lines * LINE);
+}
+
+/* With turned, the kernel's channels and filters are exchanged and it is turned around. */
+int FORM(convolution)(const float *x, const float *kernel, float *y, convolution_shape shape, int turned, int threads)
+{
+    threads = at_most(threads);
+    size_t kernels = POINTS * shape.channels * shape.filters;
+    float *memory = allocate(kernels + threads * workspace_size(shape));
+    if (!memory)
+        return -1;
+    transform_kernels(kernel, memory, shape.channels, shape.filters, turned);
+    job j = {.on = canvas_of(shape), .x = (float *)x, .kernels = memory, .y = y, .workspaces = memory + kernels};
+    work_together(convolve, &j, threads);
+    free(memory);
+    return 0;
+}
+
+int FORM(kernel_gradient)(const float *x, const float *dy, float *dkernel, convolution_shape shape, int threads)
+{
+    threads = at_most(threads);
+    size_t sums = POINTS * shape.channels * shape.filters;
+    float *memory = allocate(threads * (sums + workspace_size(shape)));
+    if (!memory)
+        return -1;
+    job j = {.on = canvas_of(shape), .x = (float *)x, .y = (float *)dy, .sums = memory,
+             .workspaces = memory + threads * sums, .parts = threads};
+    work_together(sum_kernel_gradients, &j, threads);
+    transform_sums(memory, threads, dkernel, shape.channels * shape.filters);
+    free(memory);
+    return 0;
+}
