@@ -39,7 +39,7 @@ def bounded(seconds):
 def _enable_collective_ops(library, seconds, context, definition):
     """In place of TensorFlow's of the same name. context: a capsule. definition: a ServerDef's bytes."""
     ended, deadline = [], time.monotonic() + seconds
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))  # it must outlive the thread, which may wait for good
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))  # while a thread waits in it, maybe for good
     thread = threading.Thread(target=lambda: ended.append(_call(library, context, definition)), daemon=True)
     thread.start()
     while thread.is_alive():
@@ -48,6 +48,7 @@ def _enable_collective_ops(library, seconds, context, definition):
         thread.join(0.1)
         if time.monotonic() > deadline:
             raise tf.errors.DeadlineExceededError(None, None, f"not all workers came within {seconds:.0f} s")
+    ctypes.pythonapi.Py_DecRef(ctypes.py_object(context))
     code, message = ended[0]
     if code:
         raise tf.errors.exception_type_from_error_code(code)(None, None, message)
