@@ -281,6 +281,13 @@ class Config:
                 raise UserError(f"--{name}={text}: must be {KINDS[kind][0]}") from None
         return cls(**values)
 
+    def tied_to_epochs(self):
+        """The flags by which an epoch depends on how many there are, such as "--schedule=cosine", as text; "" where a
+        finished run may get more."""
+        tied = {"schedule": self.schedule not in ("constant", "exponential"), "image_sizes": bool(self.image_sizes),
+                "prune_last": self.prune and self.prune_last, "average": self.average == "lookahead"}
+        return " ".join(f"--{name}={getattr(self, name)}" for name in tied if tied[name])
+
     def flag_lines(self, without=()):
         """The run as a flagfile's lines, `--name=value`, in the order of the fields; unset ones and those named in
         `without` are left out."""
@@ -293,7 +300,7 @@ BEFORE = ("--validation_split=last",)
 
 # Flags that may differ when a run goes on: they change where and how fast, not what is computed. Other devices change
 # rounding, and other numbers of replicas over which images a batch statistic is taken, unless it is over all.
-# `epochs` is not among them: most schedules depend on it.
+# `epochs` is not among them: most schedules depend on it, see `Config.tied_to_epochs`.
 FREE = ("workdir", "data_dir", "cache_dir", "eval_every", "tta", "checkpoint_every", "steps_per_call", "input",
         "convolutions", "tensorboard", "profile_steps", "strategy", "num_devices", "logical_cpus", "worker_timeout")
 

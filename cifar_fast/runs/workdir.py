@@ -66,7 +66,8 @@ class Workdir:
         self._lock.free()
 
     def open_config(self, lines, free):
-        """Writes `config.flags`, or checks that the run begun here is the same.
+        """Writes `config.flags`, or checks that the run begun here is the same. If it gets more epochs, its summary
+        goes: it is no longer finished.
 
         Args:
           lines: "--name=value" of each flag. free: names that may differ.
@@ -74,7 +75,9 @@ class Workdir:
           UserError: naming the flags that differ; or the file is damaged, or missing beside checkpoints.
         """
         if self.config.exists():
-            self._check_config(lines, free)
+            if self._check_config(lines, free):
+                with files.writing(self.summary):
+                    self.summary.unlink(missing_ok=True)
         elif any(self.checkpoints.glob("*.ckpt")):
             raise UserError(f"{self.config}: missing, so nothing says which run the checkpoints are of; "
                             "restore it from a copy, or start in another --workdir")
@@ -82,13 +85,22 @@ class Workdir:
         files.write_atomic(self.config, body + CHECKSUM + _digest(body))
 
     def _check_config(self, lines, free):
+        """Whether the run here gets more epochs and is the same else. Raises UserError if it is another."""
         before, now = _by_name(self.read_config()), _by_name(lines)
-        different = [f"--{short(name)}: {short(before.get(name, 'unset'))} there, {now.get(name, 'unset')} now"
-                     for name in sorted(before.keys() | now.keys())
-                     if name not in free and before.get(name) != now.get(name)]
-        if different:
-            raise UserError(f"--workdir={self.path}: a run with other flags ({'; '.join(different)}); "
-                            "give the same flags to go on, or name another folder")
+        names = [name for name in sorted(before.keys() | now.keys())
+                 if name not in free and before.get(name) != now.get(name)]
+        hint = "give the same flags to go on, or name another folder"
+        if names == ["epochs"] and int(now["epochs"]) > int(before["epochs"]):
+            tied = Config.of_flag_lines(lines).tied_to_epochs()
+            if not tied:
+                return True
+            hint = (f"with {tied}, what an epoch does depends on their number; to train on, begin another run with "
+                    f"these weights, by --init_from={self.path} and another --workdir")
+        if names:
+            different = (f"--{short(name)}: {short(before.get(name, 'unset'))} there, {now.get(name, 'unset')} now"
+                         for name in names)
+            raise UserError(f"--workdir={self.path}: a run with other flags ({'; '.join(different)}); {hint}")
+        return False
 
     def read_summary(self, lines=None, free=()):
         """What `summary.json` holds; None if the run is not finished, or not begun. lines, free: as `open_config` takes
@@ -100,8 +112,8 @@ class Workdir:
         except (OSError, ValueError, TypeError) as error:
             raise UserError(f"{self.summary}: can't be read ({short(str(error))}); delete it, and the same command "
                             "writes it again") from None
-        if lines is not None:
-            self._check_config(lines, free)
+        if lines is not None and self._check_config(lines, free):
+            return None
         return summary
 
     def check_that_nothing_is_lost(self):

@@ -1,10 +1,16 @@
 """Whole runs of a tiny network: the run directory, stopping, killing, going on."""
+import contextlib
 import csv
 import dataclasses
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
+import subprocess
+import sys
+import termios
 import time
 from types import SimpleNamespace
 
@@ -76,18 +82,38 @@ def test_a_killed_run_goes_on_to_the_same_bits(uninterrupted, tmp_path):
     assert not list(workdir.rglob(".tmp-*"))
 
 
-def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP])
+def test_a_signal_saves_and_says_how_to_go_on(number, tmp_path):
     workdir = tmp_path / "run"
     child = Command(*command(workdir, "--steps_per_call=1", "--batch_size=2"))
     while not (workdir / "metrics.jsonl").exists() or not (workdir / "metrics.jsonl").read_text():
         time.sleep(0.01)
         assert child.alive()
     sent = time.time_ns()  # in the second epoch, whose 160 steps no clock interrupts to save
-    child.signal(signal.SIGTERM)
-    assert child.wait().code == 128 + signal.SIGTERM
+    child.signal(number)
+    assert child.wait().code == 128 + number
     assert f"the same command goes on from there (--workdir={workdir})" in child.output
     path, _, meta, _ = checkpoint.latest(workdir / "checkpoints")
     assert meta["epoch"] == 1 and path.stat().st_mtime_ns > sent
+
+
+def test_a_closed_terminal_saves(tmp_path):
+    """The kernel sends SIGHUP then, and whatever is written afterwards fails."""
+    workdir, (here, there) = tmp_path / "run", pty.openpty()
+    line = [sys.executable, "-m", "cifar_fast", *command(workdir, "--steps_per_call=1", "--batch_size=2")]
+    child = subprocess.Popen(line, stdin=there, stdout=there, stderr=there, start_new_session=True,
+                             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(there)
+    os.set_blocking(here, False)
+    while not (workdir / "metrics.jsonl").exists() or not (workdir / "metrics.jsonl").read_text():
+        time.sleep(0.01)
+        with contextlib.suppress(BlockingIOError):
+            os.read(here, 1 << 16)  # or the terminal would be full
+        assert child.poll() is None
+    sent = time.time_ns()
+    os.close(here)
+    assert child.wait(PATIENCE) == 128 + signal.SIGHUP
+    assert checkpoint.latest(workdir / "checkpoints").path.stat().st_mtime_ns > sent
 
 
 def test_a_signal_is_kept_that_comes_while_the_workers_agree(tmp_path, monkeypatch, few_images):
@@ -168,6 +194,15 @@ def test_a_run_with_every_trick_goes_on_to_the_same_bits(tricks, tmp_path, monke
     lines, best = result(tmp_path / "cut")[1], saved.evaluate(config, "best")
     assert lines[-1]["test_loss"] == pytest.approx(summary["test_loss"], rel=1e-5)
     assert lines[best["epoch"] - 1]["test_loss"] == pytest.approx(best["loss"], rel=1e-5)
+
+
+def test_a_finished_run_that_gets_more_epochs_is_the_run_that_had_them_from_the_start(tmp_path, few_images):
+    """By the exponential schedule, which counts epochs from the start."""
+    tricks = dict(average="ema", average_every=2, prune=0.3, prune_first=1, prune_last=0, decay=0.5)
+    train.run(tiny.config(workdir=str(tmp_path / "whole"), epochs=3, **tricks))
+    for epochs in (1, 3):
+        train.run(tiny.config(workdir=str(tmp_path / "longer"), epochs=epochs, **tricks))
+    assert result(tmp_path / "longer") == result(tmp_path / "whole")
 
 
 def test_other_data_and_damage_are_named_and_a_run_goes_on_with_neither(tmp_path, monkeypatch, few_images, capsys):

@@ -9,8 +9,10 @@ import sys
 import pytest
 
 from cifar_fast import files
+from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.runs.workdir import CHECKSUM, COLUMNS, Workdir
+from tests.support import tiny
 
 LINES = ["--dataset=cifar10", "--seed=1", "--workdir=a=b"]
 HOLD = """
@@ -95,6 +97,31 @@ def test_config_goes_on_only_with_the_same_flags(workdir):
     assert "--seed: 1 there, 2 now" in str(error.value) and "--units: unset there, 3 now" in str(error.value)
     assert "dataset" not in str(error.value) and "elsewhere" not in str(error.value)
     assert "--seed=1" in workdir.read_config()
+
+
+def test_a_run_gets_more_epochs_where_none_depends_on_their_number(workdir):
+    def lines(epochs, **changes):
+        return tiny.config(epochs=epochs, **changes).flag_lines()
+
+    workdir.open_config(lines(1), FREE)
+    workdir.write_summary({"epochs": 1})
+    assert workdir.read_summary(lines(1), FREE) == {"epochs": 1}
+    assert workdir.read_summary(lines(3), FREE) is None
+    workdir.open_config(lines(3), FREE)
+    assert "--epochs=3" in workdir.read_config() and not workdir.summary.exists()
+    for other in (lines(2), lines(4, seed=1)):
+        with pytest.raises(UserError, match="--epochs: 3 there.*give the same flags"):
+            workdir.open_config(other, FREE)
+
+
+@pytest.mark.parametrize("changes", [
+    dict(schedule="cosine"), dict(schedule="one_cycle"), dict(average="lookahead"), dict(prune=0.3, prune_last=1)])
+def test_else_it_is_said_how_to_train_on(changes, workdir):
+    workdir.open_config(tiny.config(epochs=1, **changes).flag_lines(), FREE)
+    with pytest.raises(UserError, match=f"--epochs: 1 there, 3 now.*--init_from={workdir.path} and another") as error:
+        workdir.open_config(tiny.config(epochs=3, **changes).flag_lines(), FREE)
+    name, value = list(changes.items())[-1]
+    assert f"--{name}={value}" in str(error.value)
 
 
 @pytest.mark.parametrize("damage", [
