@@ -11,6 +11,7 @@ _HOMES = {
     "Config": "cifar_fast.config",
     "CutMix": "cifar_fast.augment.layer",
     "Cutout": "cifar_fast.augment.layer",
+    "ImageDataGenerator": "cifar_fast.generator",
     "MixUp": "cifar_fast.augment.layer",
     "RandomAffine": "cifar_fast.augment.layer",
     "RandomPadCrop": "cifar_fast.augment.layer",

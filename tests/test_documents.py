@@ -1,5 +1,6 @@
 """The documents say what the code does: commands parse, links and records are there, examples run, nothing is long."""
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -114,6 +115,15 @@ def test_the_examples_of_the_python_interface_run(tmp_path, monkeypatch, capsys)
     assert (tmp_path / "predictions.csv").read_text().count("\n") == 21
     assert names["images"].shape == (16, 32, 32, 3) and (names["images"] == names["again"]).numpy().all()
     assert "--epochs=0: must be at least 1" in capsys.readouterr().out
+
+
+def test_python_in_the_documents_imports_what_there_is():
+    for name in NAMES:
+        for code in documents.fences(name, "python"):
+            for node in ast.walk(ast.parse(code)):
+                if isinstance(node, ast.ImportFrom) and node.module.startswith("cifar_fast"):
+                    assert all(hasattr(importlib.import_module(node.module), alias.name) or importlib.import_module(
+                        f"{node.module}.{alias.name}") for alias in node.names), name
 
 
 def test_the_readme_is_short():

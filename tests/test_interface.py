@@ -21,7 +21,7 @@ def test_importing_is_quick_and_imports_no_tensorflow():
 
 def test_every_name_is_there():
     assert all(getattr(cifar_fast, name) for name in cifar_fast.__all__)
-    assert {"Config", "train", "evaluate", "load_data", "Affine"} <= set(dir(cifar_fast))
+    assert {"Config", "train", "evaluate", "load_data", "Affine", "ImageDataGenerator"} <= set(dir(cifar_fast))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         cifar_fast.nothing  # noqa: B018
 
