@@ -93,6 +93,8 @@ def _resampled(generator, image, place, channels):
 
 def _whole(numbers, dtype):
     """As SciPy makes float64 integers: halves away from zero."""
+    if dtype.kind == "b":
+        return numbers >= 0.5  # SciPy's, what is whole of it, would hang on the last bit where all is true
     limits = np.iinfo(dtype)
     return np.clip(np.trunc(numbers + np.copysign(0.5, numbers)), limits.min, limits.max).astype(dtype)
 

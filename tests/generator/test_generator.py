@@ -47,6 +47,12 @@ def test_single_images_are_keras_own(dtype):
         np.testing.assert_allclose(ours.apply_transform(image, some), theirs.apply_transform(image, some), atol=1e-4)
 
 
+def test_masks_of_bools_stay_bools():
+    mask = np.ones((5, 6, 1), bool)
+    assert ImageDataGenerator(rotation_range=40).random_transform(mask, seed=1).dtype == bool
+    assert ImageDataGenerator(rotation_range=40).random_transform(mask, seed=1).all()
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_whitening_equals_keras(data_format):
