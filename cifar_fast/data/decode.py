@@ -43,8 +43,8 @@ def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", dee
       fit: "stretch" takes the whole image; "crop" the largest part about its centre of the size's aspect ratio, as
         Keras's keep_aspect_ratio does; "pad" fits the whole image in and makes the rest black.
       deep: leave the grey levels of files with 16 or 32 bits as they are in mode "L", as Keras does.
-      draft: decode a JPEG at a half, a quarter or an eighth of its size where that is still at least twice `size`: much
-        faster for photographs that become small, and not quite the same pixels.
+      draft: decode a JPEG at a half, a quarter or an eighth of its size where that is still at least `size`: much
+        faster for photographs that become small, each pixel a mean over others, and not quite the same pixels.
       most: how many pixels a file may declare, with at most `SIDE` a side; None for Pillow's limit against
         decompression bombs, twice `PIL.Image.MAX_IMAGE_PIXELS`.
     Returns:
@@ -54,14 +54,20 @@ def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", dee
         those.
       OSError: it can't be read.  ValueError: another argument is wrong.
     """
+    return looked_at(source, size, mode, resample, fit, deep, draft, most)[1]
+
+
+def looked_at(source, size=None, mode="RGB", resample="nearest", fit="stretch", deep=False, draft=False, most=None):
+    """What `look` and `decode` give, as a pair; the file is opened once."""
     _check(size, mode, resample, fit)
     with _image(source, most) as image:
+        looks = _looks(image)
         if draft and size:
-            image.draft(mode, (2 * size[1], 2 * size[0]))
+            image.draft(mode, size[::-1])
         grey = deep and mode == "L" and image.mode in ("I;16", "I")
         converted = image if image.mode == mode or grey else image.convert(mode)
         pixels = np.asarray(_resized(converted, size, RESAMPLE[resample], fit), np.int32 if grey else np.uint8)
-    return pixels.reshape(*pixels.shape[:2], CHANNELS[mode])
+    return looks, pixels.reshape(*pixels.shape[:2], CHANNELS[mode])
 
 
 def converted(array, size, mode, resample="nearest", fit="stretch"):
@@ -76,9 +82,7 @@ def look(source, most=None):
     Args and errors are those of `decode`.
     """
     with _image(source, most) as image:
-        clear = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
-        grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;")
-        return image.height, image.width, ("L" if grey else "RGB") + "A" * clear
+        return _looks(image)
 
 
 def decode_all(sources, size=None, mode="RGB", resample="nearest", fit="stretch", out=None, workers=None, report=None):
@@ -152,6 +156,12 @@ def _image(source, most):
         except Exception as error:  # of a damaged file Pillow's parsers may raise what they like
             why = short(str(error)) or type(error).__name__
             raise DamagedImage(f"{name}: can't be read as an image ({why})") from error
+
+
+def _looks(image):
+    clear = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
+    grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;")
+    return image.height, image.width, ("L" if grey else "RGB") + "A" * clear
 
 
 def _resized(image, size, resample, fit):

@@ -6,6 +6,7 @@ another name. What fits is read into memory, the rest stays a memory map of whic
 """
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -28,6 +29,7 @@ HELD = 2 << 30  # bytes of pixels that are held in memory, if that is at most a 
 PIXELS = 1 << 26  # that an image may declare: 8192×8192
 RESAMPLE = "lanczos"  # Pillow's is antialiased when it makes smaller
 SMALLEST = 4  # pixels a side that the network takes
+BLOCK = 8  # images that a thread takes at a time
 NAMED = 5  # damaged images that a message names
 VERSION = 1  # of the file and of what decides its pixels
 
@@ -138,8 +140,19 @@ def _open(path, count):
 
 def _decoded(sources, count, form, path):
     """What `_open` gives, of a file newly written; and why it was not, if it was not and all fits into memory."""
-    size, mode = _shape(sources, count, form)
-    shape = (count, *size, decode.CHANNELS[mode])
+    size, mode = _first(sources, count, form)
+    seen = {mode}  # what images have; it only grows, so that this ends
+    while True:
+        with contextlib.suppress(_Other):
+            return _written(sources, count, form, size, seen, path)
+
+
+class _Other(Exception):
+    """Not all images have what those before have: they become something else."""
+
+
+def _written(sources, count, form, size, seen, path):
+    shape = count, *size, decode.CHANNELS[_mode(form, seen)]
     nbytes = int(np.prod(shape, dtype=object))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +162,7 @@ def _decoded(sources, count, form, path):
     except OSError as error:
         if fits(nbytes):
             images = np.empty(shape, np.uint8)
-            return (images, _fill(images, sources, form, size, mode)), f"not cached ({path.parent}: {error.strerror})"
+            return (images, _fill(images, sources, form, size, seen)), f"not cached ({path.parent}: {error.strerror})"
         raise UserError(f"--cache_dir={path.parent}: can't be written ({error.strerror}), and {nbytes >> 20} MiB of "
                         "pixels are too many for the memory; name another folder") from None
     try:
@@ -157,7 +170,7 @@ def _decoded(sources, count, form, path):
             system.lock(file)  # as long as its writer lives
             system.allocate(file, nbytes)  # a full disk would end a process that writes by memory map
             images = np.memmap(file, np.uint8, "r+", shape=shape)
-            damaged = _fill(images, sources, form, size, mode)
+            damaged = _fill(images, sources, form, size, seen)
             images.flush()
             entry = json.dumps({"shape": shape, "damaged": damaged}).encode()
             file.seek(nbytes)
@@ -169,7 +182,7 @@ def _decoded(sources, count, form, path):
         with contextlib.suppress(OSError):
             aside.unlink()
         raise
-    return _open(path, count), None
+    return _open(path, shape[0]), None
 
 
 def _sweep(folder):
@@ -180,48 +193,53 @@ def _sweep(folder):
                 path.unlink()
 
 
-def _shape(sources, count, form):
-    """The size and the mode that all images get; looks at their headers unless both are given."""
-    if form.size and form.channels != "auto":
-        return form.size, MODES[form.channels]
-    sizes, modes, damaged = {}, set(), []
-    for row, key, found in _each(sources, count, "looking at", lambda file: decode.look(file, PIXELS)):
-        if isinstance(found, Exception):
-            damaged.append((row, _reason(key, found)))
-        else:
-            sizes.setdefault(found[:2], key)
-            modes.add(found[2])
-    if not modes:
-        raise _refusal(damaged, count)
-    if not form.size and len(sizes) > 1:
-        (one, first), (other, second), *_ = sizes.items()
-        raise UserError(f"--image_size: the images have {len(sizes)} sizes ({short(str(first))}: {one[0]}×{one[1]}, "
-                        f"{short(str(second))}: {other[0]}×{other[1]}); give the one that all get, as in "
-                        "--image_size=64")
-    grey, clear = modes <= {"L", "LA"}, modes <= {"LA", "RGBA"}
-    mode = MODES.get(form.channels) or ("RGBA" if clear else "L" if grey else "RGB")
-    size = form.size or next(iter(sizes))
-    if min(size) < SMALLEST:
-        raise UserError(f"--image_size: the images have {size[0]}×{size[1]} pixels; give a size of at least {SMALLEST}")
-    return size, mode
-
-
-def _fill(images, sources, form, size, mode):
-    """Decodes all into `images`. Returns [(row, reason)] of the damaged ones, or raises a UserError."""
-    def work(file):
-        image = decode.decode(file, size, mode, RESAMPLE, form.resize, draft=True, most=PIXELS)
-        if image.shape != images.shape[1:]:
-            raise ValueError("has another size than its header says")
-        return image
-
+def _first(sources, count, form):
+    """The size that all images get, and "L", "LA", "RGB" or "RGBA": as the first one that is not damaged has it."""
     damaged = []
-    for row, key, image in _each(sources, len(images), "decoding", work):
-        if isinstance(image, Exception):
-            images[row] = 0
-            damaged.append((row, _reason(key, image)))
-        else:
+    for row, key, looks in _each(sources, count, "", lambda _, file: decode.look(file, PIXELS)):
+        if isinstance(looks, Exception):
+            damaged.append((row, _reason(key, looks)))
+            continue
+        size = form.size or looks[:2]
+        if min(size) < SMALLEST:
+            raise UserError(f"--image_size: the images have {size[0]}×{size[1]} pixels; give a size of at least "
+                            f"{SMALLEST}")
+        return size, looks[2]
+    raise _refusal(damaged, count)
+
+
+def _mode(form, seen):
+    """What images of some modes become: what all of them have, unless the `Form` says it."""
+    return MODES.get(form.channels) or (
+        "RGBA" if seen <= {"LA", "RGBA"} else "L" if seen <= {"L", "LA"} else "RGB")
+
+
+def _fill(images, sources, form, size, seen):
+    """Decodes all into `images`. Returns [(row, reason)] of the damaged ones. Raises UserError; and `_Other`, when an
+    image adds to what is `seen` so that all become something else."""
+    mode = _mode(form, seen)
+
+    def work(row, file):
+        looks, image = decode.looked_at(file, form.size, mode, RESAMPLE, form.resize, draft=True, most=PIXELS)
+        if image.shape == images.shape[1:]:
             images[row] = image
-    if damaged and not form.skip_damaged or len(damaged) == len(images):
+        return looks
+
+    first, damaged = None, []
+    for row, key, looks in _each(sources, len(images), "decoding images", work):
+        if isinstance(looks, Exception):
+            images[row] = 0
+            damaged.append((row, _reason(key, looks)))
+            continue
+        first = first or key
+        if not form.size and looks[:2] != size:
+            raise UserError(f"--image_size: the images have several sizes ({short(str(first))}: {size[0]}×{size[1]}, "
+                            f"{short(str(key))}: {looks[0]}×{looks[1]}); give the one that all get, as in "
+                            "--image_size=64")
+        seen.add(looks[2])
+        if _mode(form, seen) != mode:
+            raise _Other
+    if damaged and not form.skip_damaged or not first:
         raise _refusal(damaged, len(images))
     return sorted(damaged)
 
@@ -241,32 +259,40 @@ def _refusal(damaged, count):
 
 
 def _each(sources, count, doing, work):
-    """Triples of each image's row, its key, and what `work` makes of its open file, or the error that it raised. On all
-    cores; a few images at a time are in memory."""
-    def guarded(opened):
-        try:
-            with opened() as file:
-                return work(file)
-        except (OSError, ValueError) as error:
-            return error
+    """Triples of each image's row, its key, and what `work(row, file)` returns or raises. On all cores; a few images at
+    a time are in memory."""
+    def done(block):
+        return [(row, key, _result(work, row, opened)) for row, key, opened in block]
 
-    cores, waiting, first = processor.usable_cores(), deque(), 0
+    cores, waiting = processor.usable_cores(), deque()
     with ThreadPoolExecutor(cores) as pool, tqdm(
-            total=count, desc=f"{doing} images", unit="image", disable=None, leave=False) as bar:
-        def done():
-            row, key, future = waiting.popleft()
-            bar.update()
-            return row, key, future.result()
-
+            total=count, desc=doing, unit="image", disable=None if doing else True, leave=False) as bar:
         try:
-            for keys, read in sources:
-                rows = {key: row for row, key in enumerate(keys, first)}
-                for key, opened in read(keys):
-                    waiting.append((rows[key], key, pool.submit(guarded, opened)))
-                    if len(waiting) > 4 * cores:
-                        yield done()
-                first += len(keys)
+            for block in _blocks(sources):
+                waiting.append(pool.submit(done, block))
+                if len(waiting) > 2 * cores:
+                    yield from waiting.popleft().result()
+                    bar.update(len(block))
             while waiting:
-                yield done()
+                yield from waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _blocks(sources):
+    """Lists of up to `BLOCK` triples of a row, a key and what opens it."""
+    first = 0
+    for keys, read in sources:
+        rows = {key: row for row, key in enumerate(keys, first)}
+        found = ((rows[key], key, opened) for key, opened in read(keys))
+        while block := list(itertools.islice(found, BLOCK)):
+            yield block
+        first += len(keys)
+
+
+def _result(work, row, opened):
+    try:
+        with opened() as file:
+            return work(row, file)
+    except (OSError, ValueError) as error:
+        return error

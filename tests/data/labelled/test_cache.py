@@ -96,7 +96,7 @@ def test_photographs_are_decoded_at_a_part_of_their_size_and_hardly_differ(tmp_p
 
 def test_images_of_different_sizes_need_one(tmp_path):
     contents = pngs([*pictures.drawn(2, (8, 9, 3))[0], *pictures.drawn(1, (9, 8, 3))[0]])
-    with pytest.raises(UserError, match="--image_size: the images have 2 sizes .00.png: 8×9, 02.png: 9×8"):
+    with pytest.raises(UserError, match="--image_size: the images have several sizes .00.png: 8×9, 02.png: 9×8"):
         pixels(contents, tmp_path)
     with pytest.raises(UserError, match="--image_size: the images have 3×3 pixels"):
         pixels(pngs(pictures.drawn(2, (3, 3, 3))[0]), tmp_path)
@@ -223,7 +223,7 @@ def test_a_stopped_decoding_leaves_nothing(tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache.decode, "decode", stop)
+    monkeypatch.setattr(cache.decode, "looked_at", stop)
     with contextlib.suppress(KeyboardInterrupt):
         pixels(pngs(pictures.drawn(40)[0]), tmp_path)
         raise AssertionError("not stopped")
