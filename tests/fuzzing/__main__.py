@@ -25,7 +25,7 @@ def main(arguments=None):
     if options.kind:
         print(json.dumps(child(options.kind, options.seed, options.start, options.inputs)))
         return 0
-    row = "{:8} {:>7} {:>8} {:>9} {:>14} {:>10}".format
+    row = "{:12} {:>7} {:>8} {:>9} {:>14} {:>10}".format
     print(row("kind", "inputs", "refused", "accepted", "worst seconds", "peak MiB"))
     failures, total = [], 0
     share = -(-options.inputs // len(KINDS))

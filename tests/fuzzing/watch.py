@@ -1,6 +1,7 @@
 """Reads inputs under watch: what a reader may not do is noted, and how it ends."""
 import encodings.cp437  # noqa: F401
 import encodings.raw_unicode_escape  # noqa: F401
+import encodings.utf_8_sig  # noqa: F401
 import os
 import resource
 import shutil
@@ -12,14 +13,19 @@ import unicodedata  # noqa: F401  this and the encodings Python itself imports a
 import warnings
 from pathlib import Path
 
+import numpy.char  # noqa: F401  NumPy imports it when it is first used
+
 from cifar_fast.data import sources, unlabelled
+from cifar_fast.data.labelled.images import Reading
 from cifar_fast.errors import UserError
+from tests.fuzzing import pictures
 from tests.fuzzing.kinds import make
 from tests.support.files_of_cifar import content
 
 SECONDS, MEMORY = 5, 2 << 30
 FORBIDDEN = ("os.", "subprocess.", "socket.", "ctypes.", "exec", "import", "shutil.", "tempfile.", "pickle.", "urllib.",
              "marshal.", "mmap.", "code.")
+CACHES = ("os.mkdir", "os.rename", "os.remove", "mmap.")  # allowed in the folder of the cache
 OF_SYSTEM = ("/sys/fs/cgroup/", "/proc/self/")  # how many cores there are to decode on
 READ_ONLY = ("os.listdir", "os.scandir")
 
@@ -28,7 +34,7 @@ class Watch:
     """An audit hook that notes what a reader may not do, while `on`."""
 
     def __init__(self, folder):
-        self.on, self.seen, self.folder = False, [], str(folder)
+        self.on, self.seen, self.folder, self.cache = False, [], str(folder), f"{folder}-cache"
         sys.addaudithook(self.hook)
 
     def hook(self, event, arguments):
@@ -38,7 +44,10 @@ class Watch:
             path, mode, flags = arguments
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
             # Python 3.13 looks for the source of what it can't parse, and NumPy parses a header as Python.
-            bad = writes or not (str(path).startswith((self.folder, *OF_SYSTEM)) or path == "<string>")
+            bad = writes and not str(path).startswith(self.cache) or not (
+                str(path).startswith((self.folder, *OF_SYSTEM)) or path == "<string>")
+        elif event.startswith(CACHES):
+            bad = not all(str(path).startswith(self.cache) for path in arguments if isinstance(path, str | Path))
         else:
             bad = event.startswith(FORBIDDEN) and event not in READ_ONLY
         if bad:
@@ -58,6 +67,10 @@ def child(kind, seed, start, inputs):
         counts, failures, worst = {"refused": 0, "accepted": 0}, [], 0.0
         for number in range(3):  # what is imported by the first use of a module is no doing of the files'
             outcome(folder, make(kind, seed + 1, number))
+        for files in pictures.whole() if kind in pictures.KINDS else ():
+            outcome(folder, files)
+            for name in files:
+                (folder / name).unlink()
         before = _peak()
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
@@ -75,7 +88,8 @@ def child(kind, seed, start, inputs):
             failures += [f"{kind} {number}: {seen}" for seen in watch.seen]
             for name in files:
                 (folder / name).write_bytes(good[name]) if name in good else (folder / name).unlink()
-            shutil.rmtree(folder / "tree", ignore_errors=True)
+            for tree in ("tree", "pictures"):
+                shutil.rmtree(folder / tree, ignore_errors=True)
         expected = {folder, *(folder / name for name in good)}
         left = set(folder.parent.rglob("*")) - expected
         failures += [f"{kind}: left {name}" for name in left]
@@ -95,19 +109,24 @@ def outcome(folder, files, watch=None):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     name = next(iter(files))
+    if name.startswith("pictures"):
+        return _outcome("images", folder / name.partition("/")[0], f"{folder}-cache", watch)
     path = folder / name if name.startswith(("it.", "new.")) else folder
-    path = folder / "tree" if name.startswith("tree/") else path
+    return _outcome("cifar10", folder / "tree" if name.startswith("tree/") else path, f"{folder}-cache", watch)
+
+
+def _outcome(dataset, path, cache, watch):
     signal.alarm(SECONDS)  # its default is to end the process, which C code can't put off
     try:
         if watch:
             watch.on = True
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a warning would be a second line
-            if name.startswith("new."):
+            if path.name.startswith("new."):
                 for _ in unlabelled.find(path, unlabelled.Form((8, 8, 3))).batches(2):
                     pass
             else:
-                sources.load("cifar10", path)
+                sources.load(dataset, path, reading=Reading(cache=cache), validation_share=0.5 * (dataset == "images"))
         return "accepted"
     except UserError as error:
         line = str(error)
@@ -118,3 +137,4 @@ def outcome(folder, files, watch=None):
         if watch:
             watch.on = False
         signal.alarm(0)
+        shutil.rmtree(cache, ignore_errors=True)
