@@ -16,7 +16,7 @@ import matplotlib.figure  # noqa: F401  as below
 import tensorflow as tf
 
 from benchmarks.support import faulty
-from cifar_fast import cli  # noqa: F401  all that a training imports
+from cifar_fast import cli, system  # noqa: F401  all that a training imports
 from cifar_fast.files import TEMPORARY
 from cifar_fast.runs import (
     checkpoint,
@@ -54,7 +54,8 @@ class Child:
             handle = os.open(self.log, os.O_WRONLY | os.O_APPEND)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for number in (signal.SIGTERM, *system.WARNINGS):
+                signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             faulty.report_saved(self.saved)
             prepare()
@@ -134,7 +135,7 @@ def differences(workdir, whole):
     return ", ".join(key for key in whole if found[key] != whole[key])
 
 
-def finish(workdir, whole, notes=None):
+def finish(workdir, whole, notes=None, prepare=lambda: None):
     """Runs a run to its end. Returns what is wrong with it then, in words; "" if nothing."""
-    code, output = Child(workdir, notes=notes).wait()
+    code, output = Child(workdir, prepare, notes=notes).wait()
     return f"resumed, it ended with {code}: {output[-300:]}" if code else differences(workdir, whole)

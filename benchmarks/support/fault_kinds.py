@@ -226,6 +226,25 @@ def two_runs(folder, whole):
     return trials
 
 
+def lacking(folder, whole, call, number):
+    """A file system without locks, or that syncs no folders: it is trained on, a second run is refused by name, and a
+    killed one goes on."""
+    workdir, lack = folder / "run", functools.partial(faulty.lack, call, number)
+    first = Child(workdir, lambda: (lack(), faulty.slow_files(workdir, SLOW)))
+    first.wait_for_training()
+    code, output = Child(workdir, lack).wait()
+    lost = "" if code == 1 and f"process {first.pid} on " in (one_line(output) or "") else output[-300:]
+    first.signal(signal.SIGKILL)
+    first.wait()
+    lost = lost or _lost_after_kill(first) or finish(workdir, whole, prepare=lack)
+    return [Trial(f"a file system without {call}", errno.errorcode[number], lost)]
+
+
+def nowhere_to_write(folder, whole):
+    """Neither a home nor a temporary folder that can be written."""
+    return [Trial("no home, no temporary folder", "", finish(folder / "run", whole, prepare=faulty.nowhere_to_write))]
+
+
 def three_at_once(folder, whole):
     """Three runs started on one workdir: one trains, the others are refused, or find it done."""
     workdir = folder / "run"
@@ -273,7 +292,9 @@ def tasks(calls, origins):
     unfinished and a finished one.
     """
     found = [(kills, (run, 11)) for run in range(10)]
-    found += [(function, ()) for function in (size_limit, full_disk, two_runs, three_at_once)]
+    found += [(function, ()) for function in (size_limit, full_disk, two_runs, three_at_once, nowhere_to_write)]
+    found += [(lacking, ("flock", number)) for number in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)]
+    found += [(lacking, ("fsync", number)) for number in (errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF)]
     errors = errno.ENOSPC, errno.EIO, errno.EACCES
     # Of a checkpoint and a line of metrics each call, with each error, the second time where there is one.
     saving = ("checkpoints/step-.ckpt", "checkpoints", "metrics.jsonl", ".")
@@ -284,8 +305,10 @@ def tasks(calls, origins):
         call == "write" or "best" in name)]
     found += [(failing_calls, ([(*other, 1, errors[i % 3])],)) for i, other in enumerate(others)]
     term, interrupt = signal.SIGTERM, signal.SIGINT
+    hangup, first, second = signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2
     for seed, numbers in enumerate([(term,), (interrupt,), (term, term), (interrupt, interrupt),
-                                    (term, interrupt), (interrupt, term)]):
+                                    (term, interrupt), (interrupt, term), (hangup,), (first,), (second,),
+                                    (hangup, hangup), (first, term)]):
         found.append((signals, (numbers, seed)))
     for place, value in itertools.product(("images", "weights", "gradients"), ("nan", "inf")):
         found += [(planted, (place, value, STEPS * EPOCHS // 2 - before)) for before in (0, 1)]

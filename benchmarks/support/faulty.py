@@ -4,10 +4,13 @@ Each function here changes the process it is called in, before the training star
 a child that does nothing else.
 """
 import builtins
+import errno
+import fcntl
 import io
 import os
 import re
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -100,6 +103,30 @@ def fail_from(folder, call, name, nth, error):
                 half()
                 raise OSError(error, os.strerror(error), name)
     watch_files(folder, act)
+
+
+def lack(call, error):
+    """A file system that has no locks ("flock"), or no syncing of folders ("fsync"): it fails with an errno."""
+    def flock(*_):
+        raise OSError(error, os.strerror(error))
+
+    def fsync(handle, real=os.fsync):
+        if os.path.isdir(f"/proc/self/fd/{handle}"):
+            raise OSError(error, os.strerror(error))
+        real(handle)
+    if call == "flock":
+        fcntl.flock = flock
+    else:
+        os.fsync = fsync
+
+
+def nowhere_to_write():
+    """No home and no temporary folder can be written, as where the root file system can't."""
+    def none():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+    tempfile.tempdir, tempfile._get_default_tempdir = None, none
+    os.environ |= {"HOME": "/proc/no-home", "TMPDIR": "/proc/no-home"}
+    os.environ.pop("XDG_CACHE_HOME", None)
 
 
 def terminate_after(number):
