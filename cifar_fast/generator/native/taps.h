@@ -2,6 +2,7 @@
    ni_interpolation.c), in float64 as there: "constant" and "wrap" jump at the image's edges, so the last bit counts. */
 #include <string.h>
 
+#define FARTHEST 1e15  /* pixels: beyond, or where there is no number, any pixel is as good */
 #define INLINE static inline __attribute__((always_inline))
 
 /* The pixels of one output row: where they read, and then the first of the four pixels about that place, as an offset,
@@ -12,7 +13,7 @@ typedef struct { double *rows, *columns; int32_t *places; uint8_t *outside; } li
 static __attribute__((noinline)) double fold(double at, int64_t length, int fill)
 {
     int64_t lap = fill == WRAP ? length - 1 : 2 * length;
-    if (length == 1)
+    if (length == 1 || !(at > -FARTHEST && at < FARTHEST))
         return 0;
     if (fill == WRAP)
         return at < 0 ? at + lap * ((int64_t)(-at / lap) + 1) : at - lap * (int64_t)(at / lap);
