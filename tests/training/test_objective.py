@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.utils.class_weight import compute_class_weight
 
 from cifar_fast.training import objective
 
@@ -25,3 +26,19 @@ def test_l2_is_the_factor_times_the_sum_of_squares():
     kernels = [tf.constant([1.0, 2.0]), tf.constant([[3.0]])]
     assert float(objective.l2_penalty(kernels, 0.5)) == 7
     assert float(objective.l2_penalty(kernels, 0.0)) == 0
+
+
+def test_balanced_weights_are_scikit_learns_and_one_for_even_classes():
+    labels = np.repeat([0, 1, 3], [6, 3, 1])
+    expected = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=labels)
+    np.testing.assert_allclose(objective.balanced(labels, 5), [*expected[:2], 0, expected[2], 0], rtol=1e-6)
+    assert (objective.balanced(np.arange(30) % 10, 10) == 1).all()
+    assert objective.balanced(labels, 5)[labels].mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_class_weights_multiply_the_losses(smoothing):
+    logits = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    labels, weights = np.int32([0, 1, 2, 2, 1, 0]), np.float32([0.5, 1, 3])
+    plain = objective.cross_entropy(logits, labels, smoothing).numpy()
+    np.testing.assert_array_equal(objective.cross_entropy(logits, labels, smoothing, weights), plain * weights[labels])
