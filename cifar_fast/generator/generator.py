@@ -21,8 +21,8 @@ class ImageDataGenerator:
     zca_whitening, zca_epsilon: ZCA whitening, found by `fit`.
     rotation_range, shear_range: up to so many degrees either way.
     width_shift_range, height_shift_range: up to this share of the size (below 1) or so many pixels; an int n for the
-      whole pixels -(n - 1) … n - 1; a list of values to choose from, with either sign. As in Keras, height moves along
-      the rows' direction and width along the columns', the wrong way round: `cifar_fast.augment.Affine` has it right.
+      whole pixels -(n - 1) … n - 1; a list of values to choose from, with either sign. As in Keras, height_shift_range
+      moves sideways and width_shift_range up and down; `cifar_fast.augment.Affine` has it the right way round.
     brightness_range: (low, high) of a factor. zoom_range: z for factors in [1 - z, 1 + z], or (low, high).
     channel_shift_range: up to this much added to all values.
     fill_mode, cval: what lies outside of an image: "nearest", "constant", "reflect" or "wrap"; cval for "constant".

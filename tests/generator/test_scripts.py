@@ -10,14 +10,14 @@ import tensorflow as tf
 from PIL import Image
 
 THEIRS = "from tensorflow.keras.preprocessing.image import ImageDataGenerator"
-OURS = "from cifar_fast.generator import ImageDataGenerator"
+OURS = "from cifar_fast import ImageDataGenerator"
 
 ARRAYS = """
 import numpy as np
 from tensorflow.keras import layers, models, utils
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-x_train, y_train, x_test, y_test = x[:24], utils.to_categorical(y[:24], 2), x[24:], utils.to_categorical(y[24:], 2)
+x_train, y_train, x_test, y_test = x[:12], utils.to_categorical(y[:12], 2), x[12:], utils.to_categorical(y[12:], 2)
 datagen = ImageDataGenerator(
     featurewise_center=False, samplewise_center=False, featurewise_std_normalization=False,
     samplewise_std_normalization=False, zca_whitening=False, rotation_range=15, width_shift_range=0.1,
@@ -26,7 +26,7 @@ datagen.fit(x_train)
 model = models.Sequential([layers.Input((12, 12, 3)), layers.Rescaling(1 / 255), layers.Flatten(),
                            layers.Dense(2, activation="softmax")])
 model.compile(loss="categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
-history = model.fit(datagen.flow(x_train, y_train, batch_size=8, seed=1), steps_per_epoch=len(x_train) // 8, epochs=2,
+history = model.fit(datagen.flow(x_train, y_train, batch_size=4, seed=1), steps_per_epoch=len(x_train) // 4, epochs=1,
                     validation_data=(x_test, y_test), verbose=0)
 result = history.history["loss"] + history.history["val_loss"]
 """
@@ -38,15 +38,15 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator
 train_datagen = ImageDataGenerator(rescale=1. / 255, shear_range=0.2, zoom_range=0.2, horizontal_flip=True,
                                    validation_split=0.25)
 train_generator = train_datagen.flow_from_directory(
-    folder, target_size=(10, 10), batch_size=8, class_mode='binary', subset='training', seed=42)
+    folder, target_size=(10, 10), batch_size=4, class_mode='binary', subset='training', seed=42)
 validation_generator = train_datagen.flow_from_directory(
-    folder, target_size=(10, 10), batch_size=8, class_mode='binary', subset='validation', shuffle=False)
+    folder, target_size=(10, 10), batch_size=4, class_mode='binary', subset='validation', shuffle=False)
 model = keras.Sequential([keras.layers.Input((10, 10, 3)), keras.layers.Conv2D(4, 3, activation='relu'),
                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1, activation='sigmoid')])
 model.compile(optimizer=keras.optimizers.SGD(0.1), loss='binary_crossentropy', metrics=['accuracy'])
 history = model.fit(
     train_generator, steps_per_epoch=train_generator.samples // train_generator.batch_size,
-    validation_data=validation_generator, validation_steps=validation_generator.samples // 8, epochs=2, verbose=0)
+    validation_data=validation_generator, validation_steps=validation_generator.samples // 4, epochs=1, verbose=0)
 validation_generator.reset()
 probabilities = model.predict(validation_generator, verbose=0)
 labels = {number: name for name, number in train_generator.class_indices.items()}
@@ -63,14 +63,14 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator
 df = pd.read_csv(table, dtype={"filename": str})
 datagen = ImageDataGenerator(rescale=1./255, validation_split=0.25, rotation_range=10)
 options = dict(dataframe=df, directory=folder, x_col="filename", y_col=["age", "height"], class_mode="raw",
-               target_size=(10, 10), batch_size=8, seed=7)
+               target_size=(10, 10), batch_size=4, seed=7)
 train = datagen.flow_from_dataframe(subset="training", **options)
 valid = datagen.flow_from_dataframe(subset="validation", **options)
 model = keras.Sequential([keras.layers.Input((10, 10, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
 model.compile("sgd", "mse")
 STEP_SIZE_TRAIN, STEP_SIZE_VALID = train.n // train.batch_size, valid.n // valid.batch_size
 history = model.fit(train, steps_per_epoch=STEP_SIZE_TRAIN, validation_data=valid, validation_steps=STEP_SIZE_VALID,
-                    epochs=2, verbose=0)
+                    epochs=1, verbose=0)
 result = history.history["loss"] + [model.evaluate(valid, verbose=0)]
 """
 
@@ -85,8 +85,8 @@ seed = 1
 masks = (x[..., :1] > 127).astype("float32")
 image_datagen.fit(x, augment=True, seed=seed)
 mask_datagen.fit(masks, augment=True, seed=seed)
-image_generator = image_datagen.flow(x, seed=seed, batch_size=8)
-mask_generator = mask_datagen.flow(masks, seed=seed, batch_size=8)
+image_generator = image_datagen.flow(x, seed=seed, batch_size=4)
+mask_generator = mask_datagen.flow(masks, seed=seed, batch_size=4)
 
 def pairs():
     while True:
@@ -94,7 +94,7 @@ def pairs():
 
 model = keras.Sequential([keras.layers.Input((12, 12, 3)), keras.layers.Conv2D(1, 3, padding="same")])
 model.compile("sgd", "mse")
-history = model.fit(pairs(), steps_per_epoch=4, epochs=2, verbose=0)
+history = model.fit(pairs(), steps_per_epoch=2, epochs=1, verbose=0)
 result = history.history["loss"]
 """
 
@@ -109,9 +109,9 @@ for arguments in (dict(featurewise_center=True, featurewise_std_normalization=Tr
     datagen = ImageDataGenerator(**arguments)
     small = x.astype("float32")[:, 4:8, 4:8, :1] / 255
     datagen.fit(small)
-    for batches, (batch_x, batch_y) in enumerate(datagen.flow(small, y, batch_size=8, seed=3)):
+    for batches, (batch_x, batch_y) in enumerate(datagen.flow(small, y, batch_size=4, seed=3)):
         result += [batch_x.mean(), batch_x.std(), float(batch_y.sum())]
-        if batches >= len(x) / 8:
+        if batches >= len(x) / 4:
             break
     test = datagen.standardize(np.copy(small[:3]))
     result.append(test.std())
@@ -123,12 +123,12 @@ from tensorflow.keras.applications.resnet50 import preprocess_input
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
 train = ImageDataGenerator(preprocessing_function=preprocess_input, horizontal_flip=True).flow_from_directory(
-    folder, target_size=(10, 10), batch_size=8, class_mode="categorical", seed=5)
+    folder, target_size=(10, 10), batch_size=4, class_mode="categorical", seed=5)
 base = keras.Sequential([keras.layers.Input((10, 10, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
 base.trainable = False
 model = keras.Sequential([base, keras.layers.Dense(train.num_classes, activation="softmax")])
 model.compile(keras.optimizers.SGD(1e-4), "categorical_crossentropy", metrics=["accuracy"])
-history = model.fit(train, epochs=2, callbacks=[keras.callbacks.ReduceLROnPlateau(monitor="loss")], verbose=0)
+history = model.fit(train, epochs=1, callbacks=[keras.callbacks.ReduceLROnPlateau(monitor="loss")], verbose=0)
 result = history.history["loss"] + [model.evaluate(train, verbose=0)[0]]
 """
 SCRIPTS = {"arrays": ARRAYS, "directories": DIRECTORIES, "tables": TABLES, "masks": MASKS, "statistics": STATISTICS,
@@ -139,14 +139,14 @@ SCRIPTS = {"arrays": ARRAYS, "directories": DIRECTORIES, "tables": TABLES, "mask
 def data(tmp_path_factory):
     """What a script finds: images and labels, a folder of classes and a table."""
     path, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    x, y = random.integers(0, 256, (32, 12, 12, 3), dtype=np.uint8), np.arange(32) % 2
+    x, y = random.integers(0, 256, (16, 12, 12, 3), dtype=np.uint8), np.arange(16) % 2
     names = []
     for image, label in zip(x, y, strict=True):
         name = f"{'dogs' if label else 'cats'}/{len(names)}.png"
         (path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(image).save(path / name)
         names.append(name)
-    table = pd.DataFrame({"filename": names, "age": random.random(32), "height": random.random(32)})
+    table = pd.DataFrame({"filename": names, "age": random.random(16), "height": random.random(16)})
     table.to_csv(path / "table.csv", index=False)
     return {"x": x, "y": y, "folder": str(path), "table": str(path / "table.csv")}
 
@@ -174,6 +174,6 @@ def test_a_script_runs_with_its_import_changed(name, data):
     expected = run(script, data)
     result = run(script.replace(THEIRS, OURS), data)
     assert result.shape == expected.shape and np.isfinite(result).all()
-    same = script.replace(THEIRS, "import functools, cifar_fast.generator\nImageDataGenerator = functools.partial("
-                                  "cifar_fast.generator.ImageDataGenerator, draws='keras')")
+    same = script.replace(THEIRS, "import functools, cifar_fast\nImageDataGenerator = functools.partial("
+                                  "cifar_fast.ImageDataGenerator, draws='keras')")
     np.testing.assert_allclose(run(same, data), expected, rtol=1e-3)
