@@ -8,6 +8,7 @@ import pytest
 
 from cifar_fast import cli, recipes
 from cifar_fast.config import Config
+from cifar_fast.errors import UserError
 from tests.support import documents
 from tests.support.documents import NAMES, ROOT
 
@@ -38,7 +39,7 @@ def check_command(arguments):
             check_command(arguments[at + 1:])
         else:
             cli.parse(arguments)
-    except cli._Help:
+    except cli.Help:
         pass
 
 
@@ -58,7 +59,7 @@ def check_module(module, *arguments):
 
 def test_a_wrong_command_is_found():
     for words in ["train --no_such=1"], ["fly"], ["train --epochs=0"]:
-        with pytest.raises(cli.UserError):
+        with pytest.raises(UserError):
             check_command(words[0].split())
     with pytest.raises(AssertionError, match="no_such"):
         check_module("benchmarks.layers", "--no_such=1", "--repeats=2")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cifar_fast import cli, files, flagfiles, paths
+from cifar_fast import cli, files, paths
+from cifar_fast.cli import flagfiles
 from cifar_fast.config import Config
 from cifar_fast.data import sources, tfds
 from cifar_fast.errors import UserError

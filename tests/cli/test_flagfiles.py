@@ -1,7 +1,8 @@
 """Flagfiles of several editors, and files within files."""
 import pytest
 
-from cifar_fast import cli, flagfiles
+from cifar_fast import cli
+from cifar_fast.cli import flagfiles
 from cifar_fast.errors import UserError
 
 TEXT = "# of a run: 3×3\r\n\r\n--epochs=3\r\n  --data_dir=Größe \r\n// and so on\r\n--seed\r\n7\r\n"
