@@ -19,9 +19,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.support import harness
-from cifar_fast import cli, environment, files
+from cifar_fast import cli, environment
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
+from cifar_fast.system import files
 
 if __name__ == "__main__":  # the tests have prepared it
     environment.prepare()

@@ -19,7 +19,8 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks.support import harness
-from cifar_fast import environment, processor
+from cifar_fast import environment
+from cifar_fast.system import processor
 
 environment.prepare()
 

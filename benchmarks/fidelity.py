@@ -9,7 +9,8 @@ has the mean loss and accuracy of the epoch's steps so far, as Keras's progress 
 from absl import app, flags
 
 from benchmarks.support import harness
-from cifar_fast import environment, files
+from cifar_fast import environment
+from cifar_fast.system import files
 
 environment.prepare()
 

@@ -24,9 +24,10 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks.support import harness
-from cifar_fast import cli, files, paths
+from cifar_fast import cli
 from cifar_fast.errors import UserError
 from cifar_fast.network import flops
+from cifar_fast.system import files, paths
 from cifar_fast.training import plan
 
 # Name, and the flags that it changes. `image_sizes` stand for shares of the epochs, whose number follows.

@@ -9,7 +9,8 @@ a few steps; the largest gap of the single steps stands beneath it.
 from absl import app, flags
 
 from benchmarks.support import harness
-from cifar_fast import environment, files
+from cifar_fast import environment
+from cifar_fast.system import files
 
 environment.prepare()
 

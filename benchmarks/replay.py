@@ -26,9 +26,9 @@ import numpy as np
 
 from benchmarks import trials
 from benchmarks.support import stablehlo
-from cifar_fast import files, paths
 from cifar_fast.errors import UserError
 from cifar_fast.network import flops
+from cifar_fast.system import files, paths
 from cifar_fast.training import plan, pruning, schedules
 
 

@@ -16,8 +16,8 @@ from absl import app, flags
 
 from benchmarks.peers import PEERS
 from benchmarks.support import harness
-from cifar_fast import files, paths
 from cifar_fast.errors import UserError
+from cifar_fast.system import files, paths
 
 EPOCH = 50_000  # images
 AUGMENTED = ["--rotation_range=30", "--width_shift_range=0.1", "--height_shift_range=0.1", "--horizontal_flip",

@@ -11,7 +11,7 @@ from absl import app, flags
 
 from benchmarks.support import harness
 from benchmarks.support.turns import Contestant, paced
-from cifar_fast import files
+from cifar_fast.system import files
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", "synthetic", "cifar10, cifar100 or synthetic")

@@ -11,9 +11,10 @@ import sys
 import time
 
 from benchmarks.support import harness
-from cifar_fast import cli, environment, files
+from cifar_fast import cli, environment
 from cifar_fast.errors import UserError
 from cifar_fast.network import flops
+from cifar_fast.system import files
 
 environment.prepare()
 with environment.quiet():

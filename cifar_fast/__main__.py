@@ -2,7 +2,8 @@
 import os
 import sys
 
-from cifar_fast import cli, environment, streams
+from cifar_fast import cli, environment
+from cifar_fast.system import streams
 
 
 def main():

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cifar_fast import parts, paths
+from cifar_fast import parts
 from cifar_fast.errors import UserError, short
+from cifar_fast.system import paths
 from cifar_fast.training import plan
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cifar_fast import processor
+from cifar_fast.system import processor
 
 
 def prepare():

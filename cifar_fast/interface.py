@@ -4,9 +4,10 @@ import dataclasses
 import signal
 import sys
 
-from cifar_fast import environment, parts, paths
+from cifar_fast import environment, parts
 from cifar_fast.config import OF_EVALUATION, Config
 from cifar_fast.errors import UserError
+from cifar_fast.system import paths
 
 
 def train(config, optimizer=None, augmentation=None, callbacks=()):
@@ -62,7 +63,7 @@ def evaluate(workdir, which="best", **changes):
     if foreign := changes.keys() - set(OF_EVALUATION):
         raise UserError(f"{', '.join(sorted(foreign))}: evaluate takes {', '.join(OF_EVALUATION)}; the rest is the "
                         "run's")
-    from cifar_fast.runs import workdir as workdirs
+    from cifar_fast.runs.directory import workdir as workdirs
     config = workdirs.config_of_run(workdir, **changes)
     _start_tensorflow()
     from cifar_fast.runs import saved
@@ -86,7 +87,7 @@ def predict(workdir, images, out="predictions.csv", which="best", *, probabiliti
       UserError: no such checkpoint, no images or a damaged one, or `out` can't be written.
     """
     _check_which(which)
-    from cifar_fast.runs import workdir as workdirs
+    from cifar_fast.runs.directory import workdir as workdirs
     config = workdirs.config_of_run(workdir, **({"precision": precision} if precision else {}))
     _start_tensorflow()
     from cifar_fast.runs import predict as predictions

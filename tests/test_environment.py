@@ -33,7 +33,7 @@ def test_too_late_is_an_error():
 
 
 def test_the_library_and_the_command_line_do_not_import_tensorflow():
-    code = ("import sys; import cifar_fast.cli, cifar_fast.data.sources, cifar_fast.runs.checkpoint; "
+    code = ("import sys; import cifar_fast.cli, cifar_fast.data.sources, cifar_fast.runs.directory.checkpoint; "
             "print('tensorflow' in sys.modules)")
     assert child(code).stdout.strip() == "False"
 

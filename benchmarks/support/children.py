@@ -16,12 +16,11 @@ import matplotlib.figure  # noqa: F401  as below
 import tensorflow as tf
 
 from benchmarks.support import faulty
-from cifar_fast import cli, system  # noqa: F401  all that a training imports
-from cifar_fast.files import TEMPORARY
-from cifar_fast.runs import (
-    checkpoint,
-    train,  # noqa: F401  all that a training imports
-)
+from cifar_fast import cli  # noqa: F401  all that a training imports
+from cifar_fast.runs import train  # noqa: F401  all that a training imports
+from cifar_fast.runs.directory import checkpoint
+from cifar_fast.system import portable
+from cifar_fast.system.files import TEMPORARY
 
 # Optimizing the graphs takes longer than these trainings, and has no part in what they are for.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
@@ -54,7 +53,7 @@ class Child:
             handle = os.open(self.log, os.O_WRONLY | os.O_APPEND)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
-            for number in (signal.SIGTERM, *system.WARNINGS):
+            for number in (signal.SIGTERM, *portable.WARNINGS):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             faulty.report_saved(self.saved)

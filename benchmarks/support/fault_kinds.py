@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.support import faulty
 from benchmarks.support.children import EPOCHS, FLAGS, STEPS, Child, differences, finish, one_line
-from cifar_fast.runs import checkpoint
+from cifar_fast.runs.directory import checkpoint
 
 SLOW = 0.004  # seconds a file call takes longer where a moment within writing is to be hit
 EVALUATE = ("evaluate",)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from cifar_fast.runs import checkpoint
+from cifar_fast.runs.directory import checkpoint
 from cifar_fast.training import step, trainer
 
 WRITING = {"x", "w", "a", "+"}

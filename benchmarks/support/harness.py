@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 
-from cifar_fast import files, processor
+from cifar_fast.system import files, processor
 
 PAUSE = 0.2  # seconds
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "torch", "torchvision")

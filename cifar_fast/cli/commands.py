@@ -9,12 +9,13 @@ import os
 import signal
 import sys
 
-from cifar_fast import environment, paths, recipes
+from cifar_fast import environment, recipes
 from cifar_fast.cli import help
 from cifar_fast.cli.flags import HELD_OUT, HELP, OUT, Help, config_of, parse
 from cifar_fast.config import OF_EVALUATION
 from cifar_fast.errors import UserError
-from cifar_fast.streams import OutputError, say, warn
+from cifar_fast.system import paths
+from cifar_fast.system.streams import OutputError, say, warn
 
 LAUNCH = ("launch: expected the workers' command after two dashes: cifar_fast launch --workers=2 -- train "
           "--flag=value ...")
@@ -105,7 +106,7 @@ def _export(values):
 
 def _config_of_run(values, names):
     """The `Config` of the run in --workdir, but for those of the named flags that are given."""
-    from cifar_fast.runs import workdir
+    from cifar_fast.runs.directory import workdir
     given = {name: values[name].value for name in names if values[name].present}
     return workdir.config_of_run(values["workdir"].value, **given)
 
@@ -128,7 +129,7 @@ def _describe(values):
 def _augment(values):
     config = config_of(values)
     _start_tensorflow()
-    from cifar_fast.runs import preview
+    from cifar_fast.runs.reports import preview
     from cifar_fast.training import trainer
     out = _out(values, "augment")
     preview.draw_augmentation(config, trainer.load_data(config), out)

@@ -2,8 +2,8 @@
 import codecs
 import os
 
-from cifar_fast import files, paths
 from cifar_fast.errors import UserError
+from cifar_fast.system import files, paths
 
 UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 COMMENTS = "#", "//"

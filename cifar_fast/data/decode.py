@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image, ImageOps
 
-from cifar_fast import processor
 from cifar_fast.errors import short
+from cifar_fast.system import processor
 
 # What Pillow logs of a damaged file is in the exception, too; without a handler Python would print it.
 logging.getLogger("PIL").addHandler(logging.NullHandler())

@@ -2,12 +2,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from cifar_fast import paths
 from cifar_fast.data import split, synthetic, tfds
 from cifar_fast.data.cifar import finding, places
 from cifar_fast.data.dataset import Dataset
 from cifar_fast.data.labelled import arrays, cache, images
 from cifar_fast.errors import UserError
+from cifar_fast.system import paths
 
 TFDS = "tfds/"
 

@@ -9,11 +9,11 @@ from urllib.request import getproxies
 
 import numpy as np
 
-from cifar_fast import paths
 from cifar_fast.data.cifar.published import ARCHIVES, SOURCE
 from cifar_fast.data.dataset import checked
 from cifar_fast.data.labelled import cache, images
 from cifar_fast.errors import UserError, short
+from cifar_fast.system import paths
 
 # What is asked whether there is a network: where CIFAR lies, and where TFDS keeps much of what it has prepared.
 HOST, MIRROR, PROBE_SECONDS = "www.cs.toronto.edu", "storage.googleapis.com", 8

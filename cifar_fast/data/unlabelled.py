@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cifar_fast import processor
 from cifar_fast.data import conversion, decode, npz, packing
 from cifar_fast.data.labelled.cache import PIXELS, RESAMPLE
 from cifar_fast.data.labelled.images import PICTURES
 from cifar_fast.data.labelled.members import members
 from cifar_fast.errors import UserError, short
+from cifar_fast.system import processor
 
 AHEAD = 100  # images for each core that are decoded before they are asked for
 MODES = {channels: mode for mode, channels in decode.CHANNELS.items()}

@@ -5,7 +5,7 @@ import importlib.util
 
 import numpy as np
 
-from cifar_fast import processor
+from cifar_fast.system import processor
 
 LIBRARY = importlib.util.find_spec("cifar_fast_affine")  # None where it was not compiled, see setup.py
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_fast import processor
 from cifar_fast.data.decode import CHANNELS, decode
+from cifar_fast.system import processor
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from cifar_fast import processor
 from cifar_fast.errors import UserError
 from cifar_fast.machine import no_gpu
 from cifar_fast.network import winograd
+from cifar_fast.system import processor
 
 
 @dataclass(frozen=True)

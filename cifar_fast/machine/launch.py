@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 
-from cifar_fast import processor, system
-from cifar_fast.streams import put, warn
+from cifar_fast.system import portable, processor
+from cifar_fast.system.streams import put, warn
 
 PATIENCE = 90.0  # seconds that workers have to leave by themselves once one of them has failed
 
@@ -32,7 +32,7 @@ def launch(workers, arguments):
                for i, child in enumerate(children)
                for stream, target in ((child.stdout, sys.stdout), (child.stderr, sys.stderr))]
     before = {number: signal.signal(number, lambda caught, _: _tell(children, caught))
-              for number in (*system.LEAVE, *system.WARNINGS) if signal.getsignal(number) is not signal.SIG_IGN}
+              for number in (*portable.LEAVE, *portable.WARNINGS) if signal.getsignal(number) is not signal.SIG_IGN}
     try:
         for reader in readers:
             reader.start()

@@ -8,7 +8,7 @@ import importlib.util
 
 import tensorflow as tf
 
-from cifar_fast import processor
+from cifar_fast.system import processor
 
 LANES = 16  # the C code takes multiples of it, of channels and of filters
 INSTRUCTIONS = {"avx2", "fma"}  # that it is compiled to

@@ -9,8 +9,8 @@ from cifar_fast.errors import UserError, short
 from cifar_fast.machine import devices
 from cifar_fast.network import plain
 from cifar_fast.runs import saved
-from cifar_fast.runs.workdir import config_of_run
-from cifar_fast.streams import say
+from cifar_fast.runs.directory.workdir import config_of_run
+from cifar_fast.system.streams import say
 from cifar_fast.training.vectors import packed
 
 LAST = "dense"  # the layer that a network for other classes has of its own

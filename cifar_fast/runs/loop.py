@@ -11,15 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import system
 from cifar_fast.errors import UserError
-from cifar_fast.runs import checkpoint, preview, report
 from cifar_fast.runs.clock import Clock
+from cifar_fast.runs.directory import checkpoint
+from cifar_fast.runs.directory.signature import Signature
 from cifar_fast.runs.progress import Progress
-from cifar_fast.runs.reports import classes, mistakes, tensorboard
+from cifar_fast.runs.reports import classes, mistakes, preview, report, tensorboard
 from cifar_fast.runs.reports.summary import summarize
-from cifar_fast.runs.signature import Signature
-from cifar_fast.streams import say, warn
+from cifar_fast.system import portable
+from cifar_fast.system.streams import say, warn
 from cifar_fast.training import trainer
 
 COUNTERS = ("epoch", "step", "best", "wall_before")  # saved beside the variables
@@ -257,7 +257,7 @@ class Run:
             if self.best < 0:  # lost, and no epoch is left to take its place
                 self.keep_best(result, self.epoch)
         done = {"parameters": self.trainer.model.count_params(), "precision": self.config.precision,
-                "first_step_seconds": self.first_step_seconds, "peak_memory_mib": system.peak_memory_mib(),
+                "first_step_seconds": self.first_step_seconds, "peak_memory_mib": portable.peak_memory_mib(),
                 "wall_seconds": round(self.wall_seconds(), 3), "weights_sha256": digest,
                 "class_names": list(self.data.class_names), "data": self.data.digest(),
                 "versions": self.environment()["versions"]}

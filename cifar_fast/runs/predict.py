@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import files, paths
 from cifar_fast.data import unlabelled
 from cifar_fast.errors import UserError
 from cifar_fast.runs import saved
+from cifar_fast.system import files, paths
 
 BATCH = 500  # images; that of evaluation
 NAMED = 5  # classes of a line, the likeliest first

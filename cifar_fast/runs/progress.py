@@ -3,7 +3,7 @@ import sys
 
 from tqdm import tqdm
 
-from cifar_fast import streams
+from cifar_fast.system import streams
 
 
 class Progress:

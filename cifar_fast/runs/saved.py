@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast import files
 from cifar_fast.errors import UserError, short
 from cifar_fast.machine import devices
 from cifar_fast.network.resnet import ResNet
-from cifar_fast.runs import checkpoint, formats
-from cifar_fast.runs.signature import Signature
-from cifar_fast.runs.workdir import Workdir, config_of_run
-from cifar_fast.streams import warn
+from cifar_fast.runs import formats
+from cifar_fast.runs.directory import checkpoint
+from cifar_fast.runs.directory.signature import Signature
+from cifar_fast.runs.directory.workdir import Workdir, config_of_run
+from cifar_fast.system import files
+from cifar_fast.system.streams import warn
 from cifar_fast.training import trainer
 from cifar_fast.training.batch import Statistics
 from cifar_fast.training.vectors import packed, unpacked

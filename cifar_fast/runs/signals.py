@@ -6,8 +6,8 @@ import socket
 import sys
 import threading
 
-from cifar_fast.streams import say
-from cifar_fast.system import LEAVE, WARNINGS
+from cifar_fast.system.portable import LEAVE, WARNINGS
+from cifar_fast.system.streams import say
 
 PATIENCE = 5.0  # seconds that native code may hold the process once it was told a second time to leave
 

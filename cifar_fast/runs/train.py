@@ -12,12 +12,12 @@ from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
 from cifar_fast.runs import memory
+from cifar_fast.runs.directory.workdir import Workdir
 from cifar_fast.runs.initial import Initial
 from cifar_fast.runs.loop import Run
 from cifar_fast.runs.reports import tensorboard
 from cifar_fast.runs.signals import Signals
-from cifar_fast.runs.workdir import Workdir
-from cifar_fast.streams import OutputError, say
+from cifar_fast.system.streams import OutputError, say
 from cifar_fast.training import plan, trainer
 
 

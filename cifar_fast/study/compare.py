@@ -4,13 +4,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from cifar_fast import files
 from cifar_fast.config import FREE, Config
 from cifar_fast.errors import UserError, short
-from cifar_fast.runs.report import DrawingError
-from cifar_fast.runs.workdir import Workdir, config_of_run
-from cifar_fast.streams import say, warn
+from cifar_fast.runs.directory.workdir import Workdir, config_of_run
+from cifar_fast.runs.reports.report import DrawingError
 from cifar_fast.study import picture, statistics, table
+from cifar_fast.system import files
+from cifar_fast.system.streams import say, warn
 
 IGNORED = {*FREE, "seed"}  # flags in which runs of one variant may differ
 

@@ -1,7 +1,7 @@
 """The pictures of a study: each run a dot beside its variant's mean and interval; and the curves over one another."""
 import numpy as np
 
-from cifar_fast.runs import report
+from cifar_fast.runs.reports import report
 from cifar_fast.study import statistics
 
 COLOURS = ("#3b6fb6", "#d1602f", "#4f9a5b", "#8a5bb0", "#b08a2e", "#3f9aa5", "#b5477b", "#6b6b6b")

@@ -11,15 +11,15 @@ import dataclasses
 import time
 from pathlib import Path
 
-from cifar_fast import files
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
 from cifar_fast.runs import train
-from cifar_fast.runs.lock import Held
-from cifar_fast.runs.workdir import Workdir
-from cifar_fast.streams import say, warn
+from cifar_fast.runs.directory.lock import Held
+from cifar_fast.runs.directory.workdir import Workdir
 from cifar_fast.study import statistics, table
+from cifar_fast.system import files
+from cifar_fast.system.streams import say, warn
 from cifar_fast.training import trainer
 
 KEPT = 8  # programs and data sets that are held in memory

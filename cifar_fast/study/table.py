@@ -9,12 +9,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cifar_fast import files
 from cifar_fast.errors import UserError
-from cifar_fast.runs.report import DrawingError
-from cifar_fast.streams import warn
+from cifar_fast.runs.reports.report import DrawingError
 from cifar_fast.study import picture, statistics
 from cifar_fast.study.statistics import Difference, Mean
+from cifar_fast.system import files
+from cifar_fast.system.streams import warn
 
 TOLD = 0.001  # the difference in accuracy that "seeds needed" is about, 0.1 points
 FIGURES = {"accuracy": "test_accuracy", "top5": "test_top5", "loss": "test_loss", "tta_accuracy": "tta_accuracy",

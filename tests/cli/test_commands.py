@@ -14,7 +14,7 @@ import cifar_fast
 from cifar_fast import cli, recipes
 from cifar_fast.config import OF_EVALUATION, Config
 from cifar_fast.errors import UserError
-from cifar_fast.runs.workdir import Workdir
+from cifar_fast.runs.directory.workdir import Workdir
 from tests.support.command import Command
 
 SMALL = ["--dataset=synthetic", "--train_examples=16", "--test_examples=4", "--batch_size=8", "--units=3",

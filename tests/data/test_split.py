@@ -5,7 +5,7 @@ import pytest
 from cifar_fast.data import sources, split
 from cifar_fast.data.dataset import Dataset
 from cifar_fast.errors import UserError
-from cifar_fast.runs import workdir
+from cifar_fast.runs.directory import workdir
 from cifar_fast.training import trainer
 from tests.support import tiny
 from tests.support.files_of_cifar import content, write_folder

@@ -4,9 +4,10 @@ import importlib
 import pytest
 import tensorflow as tf
 
-from cifar_fast import environment, processor
+from cifar_fast import environment
 from cifar_fast.errors import UserError
 from cifar_fast.machine import devices
+from cifar_fast.system import processor
 
 
 @pytest.mark.parametrize("instructions, onednn, precision", [

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cifar_fast import network, processor
+from cifar_fast import network
 from cifar_fast.network import winograd
+from cifar_fast.system import processor
 
 HERE, NATIVE = Path(__file__).parent / "native", Path(network.__file__).parent / "native"
 SOURCES = [HERE / "random_shapes.c", NATIVE / "avx2.c", NATIVE / "avx512.c"]

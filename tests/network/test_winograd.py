@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_fast import processor
 from cifar_fast.errors import UserError
 from cifar_fast.machine import devices, runtime
 from cifar_fast.network import layers, winograd
+from cifar_fast.system import processor
 from cifar_fast.training import trainer
 from tests.support import tiny
 

@@ -22,7 +22,7 @@ def config(tmp_path, **changes):
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     for picture in ("preview.draw_augmentation", "report.curves", "report.confusion"):
-        monkeypatch.setattr(f"cifar_fast.runs.{picture}", lambda *_: None)
+        monkeypatch.setattr(f"cifar_fast.runs.reports.{picture}", lambda *_: None)
 
 
 def accuracy(path):

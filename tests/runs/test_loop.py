@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cifar_fast.machine import runtime
-from cifar_fast.runs import checkpoint, report
+from cifar_fast.runs.directory import checkpoint
+from cifar_fast.runs.directory.workdir import Workdir
 from cifar_fast.runs.loop import Run
-from cifar_fast.runs.reports import classes, mistakes
-from cifar_fast.runs.workdir import Workdir
+from cifar_fast.runs.reports import classes, mistakes, report
 from cifar_fast.training import replicas
 from tests.support import tiny
 

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from cifar_fast.errors import UserError
-from cifar_fast.runs import checkpoint, saved, train
+from cifar_fast.runs import saved, train
+from cifar_fast.runs.directory import checkpoint
 from cifar_fast.training import trainer
 from tests.support import tiny
 

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from cifar_fast.errors import UserError
-from cifar_fast.runs import checkpoint, saved, train
+from cifar_fast.runs import saved, train
+from cifar_fast.runs.directory import checkpoint
 from cifar_fast.runs.loop import Run
 from tests.support import tiny
 from tests.support.command import PATIENCE, Command, run

@@ -34,9 +34,8 @@ def evaluation(predictions, confidences=None, ranks=None, accuracy=0.6):
 def few_images(patch):
     """For whole runs in this process, by a `MonkeyPatch`: they load `data`, and draw no pictures."""
     patch.setattr(trainer, "load_data", lambda config: data())
-    for picture in ("preview.draw_augmentation", "report.curves", "report.confusion", "reports.classes.draw",
-                    "reports.mistakes.draw"):
-        patch.setattr(f"cifar_fast.runs.{picture}", lambda *_: None)
+    for picture in ("preview.draw_augmentation", "report.curves", "report.confusion", "classes.draw", "mistakes.draw"):
+        patch.setattr(f"cifar_fast.runs.reports.{picture}", lambda *_: None)
 
 
 def make_trainer(on=0, by_winograd=False, **changes):

@@ -20,10 +20,10 @@ import numpy as np
 import PIL
 from tqdm import tqdm
 
-from cifar_fast import files, processor, system
 from cifar_fast.data import decode
 from cifar_fast.data.rows import chosen
 from cifar_fast.errors import UserError, short
+from cifar_fast.system import files, portable, processor
 
 HELD = 2 << 30  # bytes of pixels that are held in memory, if that is at most a quarter of the machine's
 PIXELS = 1 << 26  # that an image may declare: 8192×8192
@@ -107,7 +107,7 @@ def formed(images, form):
 
 def fits(count):
     """Whether so many bytes of pixels are held in memory."""
-    return count <= min(HELD, system.memory() // 4)
+    return count <= min(HELD, portable.memory() // 4)
 
 
 def default_folder():
@@ -167,8 +167,8 @@ def _written(sources, count, form, size, seen, path):
                         "pixels are too many for the memory; name another folder") from None
     try:
         with file, files.writing(aside):
-            system.lock(file)  # as long as its writer lives
-            system.allocate(file, nbytes)  # a full disk would end a process that writes by memory map
+            portable.lock(file)  # as long as its writer lives
+            portable.allocate(file, nbytes)  # a full disk would end a process that writes by memory map
             images = np.memmap(file, np.uint8, "r+", shape=shape)
             damaged = _fill(images, sources, form, size, seen)
             images.flush()
@@ -189,7 +189,7 @@ def _sweep(folder):
     """Deletes what killed writers left: a living one holds a lock on its file."""
     for path in folder.glob(f"{files.TEMPORARY}*.images"):
         with contextlib.suppress(OSError), path.open("rb") as file:
-            if system.lock(file):
+            if portable.lock(file):
                 path.unlink()
 
 

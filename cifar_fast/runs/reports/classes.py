@@ -1,8 +1,8 @@
 """How well a network knows each class: a table, and a picture of it."""
 import numpy as np
 
-from cifar_fast import files
-from cifar_fast.runs import report
+from cifar_fast.runs.reports import report
+from cifar_fast.system import files
 
 COLUMNS = ("class", "examples", "precision", "recall", "f1", "top5")
 DRAWN = 50  # of more classes the picture has those with the lowest F1

@@ -1,7 +1,7 @@
 """The images that a network is surest about and wrong: what it mixes up, or a label that is wrong."""
 import numpy as np
 
-from cifar_fast.runs import report
+from cifar_fast.runs.reports import report
 
 SHOWN, A_ROW = 40, 8
 SIDE = 1.35  # inches of an image's frame

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from cifar_fast import files
 from cifar_fast.errors import UserError
+from cifar_fast.system import files
 
 ONCE = "confusion matrix"  # written when a run ends, and again if it is ended again
 EPOCH = {"loss": "train/loss", "accuracy": "train/accuracy", "top5": "train/top5", "test_loss": "test/loss",

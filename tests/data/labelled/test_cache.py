@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cifar_fast import files
 from cifar_fast.data import decode
 from cifar_fast.data.labelled import cache
 from cifar_fast.data.labelled.cache import Form
 from cifar_fast.data.rows import Rows
 from cifar_fast.errors import UserError
+from cifar_fast.system import files
 from tests.support import pictures
 
 

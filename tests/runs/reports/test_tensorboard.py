@@ -28,7 +28,8 @@ class Killed(BaseException):
 @needed
 def test_killed_and_resumed_each_point_is_there_once(tmp_path, monkeypatch):
     tiny.few_images(monkeypatch)
-    monkeypatch.setattr("cifar_fast.runs.report.confusion", lambda matrix, names, path: path.write_bytes(b"a picture"))
+    monkeypatch.setattr("cifar_fast.runs.reports.report.confusion",
+                        lambda matrix, names, path: path.write_bytes(b"a picture"))
     config = tiny.config(workdir=str(tmp_path), epochs=3, tensorboard=True, steps_per_call=1, checkpoint_every=0.0)
     calls, save = collections.Counter(), Run.save
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from cifar_fast import files
 from cifar_fast.errors import UserError
+from cifar_fast.system import files
 
 
 def test_replaces_whole_content_and_leaves_nothing_else(tmp_path):

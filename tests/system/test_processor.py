@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from cifar_fast import processor
+from cifar_fast.system import processor
 
 
 def test_cores_are_those_of_the_affinity_mask():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cifar_fast.errors import UserError
-from cifar_fast.runs.signature import Signature
+from cifar_fast.runs.directory.signature import Signature
 from cifar_fast.training.batch import Statistics
 from tests.support import tiny
 

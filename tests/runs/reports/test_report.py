@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from cifar_fast.errors import UserError
-from cifar_fast.runs import report
+from cifar_fast.runs.reports import report
 
 
 def metrics(epochs, eval_every=1):
@@ -123,7 +123,7 @@ def test_a_process_may_have_any_settings_and_nowhere_to_write_but_the_pictures_f
     """A notebook's shell hands on a backend that need not be there."""
     (tmp_path / "matplotlibrc").write_text("\n".join(f"{name}: {value}" for name, value in SETTINGS.items()))
     code = ("import os, tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc']; import numpy as np\n"
-            "from cifar_fast.runs import report; report.confusion(np.eye(2, dtype=int), 'ab', 'c.png')\n"
+            "from cifar_fast.runs.reports import report; report.confusion(np.eye(2, dtype=int), 'ab', 'c.png')\n"
             "print(*(os.environ[name] for name in ('MPLBACKEND', 'MPLCONFIGDIR')))")
     variables = {"MPLBACKEND": "no_such_backend", "MPLCONFIGDIR": "/proc/nothing", "PYTHONPATH": os.getcwd()}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | variables, capture_output=True,
@@ -135,7 +135,7 @@ def test_a_process_may_have_any_settings_and_nowhere_to_write_but_the_pictures_f
 
 
 def test_a_script_keeps_the_backend_that_its_environment_names(tmp_path):
-    code = ("from cifar_fast.runs import report; import numpy as np, sys; assert 'matplotlib' not in sys.modules\n"
+    code = ("from cifar_fast.runs.reports import report; import numpy as np, sys; assert 'matplotlib' not in sys.modules\n"
             f"report.confusion(np.eye(2, dtype=int), 'ab', '{tmp_path}/c.png')\n"
             "import matplotlib; print(matplotlib.rcParams['backend'])")
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"MPLBACKEND": "svg"}, capture_output=True,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cifar_fast.runs import preview, report
+from cifar_fast.runs.reports import preview, report
 from tests.support import tiny
 
 

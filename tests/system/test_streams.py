@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from cifar_fast import streams
 from cifar_fast.runs.progress import Progress
+from cifar_fast.system import streams
 from tests.runs.test_progress import LINE
 
 ASCII = [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
@@ -36,7 +36,7 @@ def test_characters_that_an_encoding_lacks_are_spelled_out(variables):
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_lead_nowhere(closed, tmp_path):
     """What is opened next must not take their place, or it would hold what others print there."""
-    code = ("import os, sys; from cifar_fast import streams; streams.prepare(); file = open(sys.argv[1], 'wb'); "
+    code = ("import os, sys; from cifar_fast.system import streams; streams.prepare(); file = open(sys.argv[1], 'wb'); "
             "print('out'); print('error', file=sys.stderr); sys.stdout.flush(); os.write(1, b'native'); "
             "file.write(b'%d' % file.fileno())")
     done = subprocess.run(["sh", "-c", f'"$0" -c "$1" "$2" {closed}', sys.executable, code, tmp_path / "file"],

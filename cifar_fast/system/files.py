@@ -9,8 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
-from cifar_fast import paths, system
 from cifar_fast.errors import UserError
+from cifar_fast.system import paths, portable
 
 TEMPORARY = ".tmp-"  # how the names of files being written begin; a killed run leaves at most one
 
@@ -39,9 +39,9 @@ def replacing(path):
             with open(temporary, "xb") as file:
                 yield file
                 file.flush()
-                system.sync(file.fileno())
+                portable.sync(file.fileno())
             os.replace(temporary, path)
-            system.sync_folder(path.parent)
+            portable.sync_folder(path.parent)
     except BaseException:  # Ctrl-C too
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -59,8 +59,8 @@ def append(path, data):
         with open(path, "ab") as file:
             file.write(data)
             file.flush()
-            system.sync(file.fileno())
-        system.sync_folder(path.parent)
+            portable.sync(file.fileno())
+        portable.sync_folder(path.parent)
 
 
 def read_plain(path):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_fast import files
 from cifar_fast.errors import UserError, short
+from cifar_fast.system import files
 
 TRAIN, TEST, NEUTRAL = "#3b6fb6", "#d1602f", "#4a4a4a"
 FAINT = "#8a8a8a"

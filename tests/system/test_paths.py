@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from cifar_fast import cli, files, paths
+from cifar_fast import cli
 from cifar_fast.cli import flagfiles
 from cifar_fast.config import Config
 from cifar_fast.data import sources, tfds
 from cifar_fast.errors import UserError
-from cifar_fast.runs import workdir
+from cifar_fast.runs.directory import workdir
+from cifar_fast.system import files, paths
 from tests.support.files_of_cifar import content, packed, write_folder
 
 ADDRESSES = ["gs://bucket/runs/a", "s3://bucket/x", "hdfs://host:9000/x", "https://host/cifar.tar.gz", "file:///data/x",

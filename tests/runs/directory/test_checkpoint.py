@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from cifar_fast.errors import UserError
-from cifar_fast.runs import checkpoint
-from cifar_fast.runs.checkpoint import CheckpointError
+from cifar_fast.runs.directory import checkpoint
+from cifar_fast.runs.directory.checkpoint import CheckpointError
 
 WEIGHTS = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
 

@@ -10,12 +10,12 @@ import sys
 import pytest
 
 from cifar_fast.errors import UserError
-from cifar_fast.runs import lock
-from cifar_fast.runs.lock import Held, Lock
+from cifar_fast.runs.directory import lock
+from cifar_fast.runs.directory.lock import Held, Lock
 
 HOLD = """
 import errno, fcntl, sys, time
-from cifar_fast.runs.lock import Lock
+from cifar_fast.runs.directory.lock import Lock
 def flock(*_):
     raise OSError(errno.ENOSYS, "Function not implemented")
 fcntl.flock = flock

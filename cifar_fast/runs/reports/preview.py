@@ -2,7 +2,7 @@
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast.runs import report
+from cifar_fast.runs.reports import report
 from cifar_fast.training.batch import Preparation, Statistics
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_fast import system
+from cifar_fast.system import portable
 
 HIDE = """
 import os, sys
@@ -27,8 +27,9 @@ builtins.open = io.open = no_proc
 """
 CORE = """
 import pathlib, numpy as np
-from cifar_fast import cli, system
-assert not system.fcntl and not system.resource and system.memory() == 1 << 32
+from cifar_fast import cli
+from cifar_fast.system import portable
+assert not portable.fcntl and not portable.resource and portable.memory() == 1 << 32
 code = cli.main("cifar_fast train --dataset=synthetic --train_examples=64 --test_examples=16 --units=3 --filters=2 "
                 "--batch_size=16 --epochs=1 --precision=float32 --workdir=run".split())
 code = code or cli.main("cifar_fast evaluate --workdir=run".split()) or cli.main("cifar_fast devices".split())
@@ -41,7 +42,7 @@ sys.exit(code)
 
 def test_the_core_runs_where_the_modules_of_linux_are_hidden(tmp_path):
     """Importing, training, evaluating, exporting, and the Keras layer."""
-    root = Path(system.__file__).parents[1]
+    root = Path(portable.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", HIDE + CORE], cwd=tmp_path, capture_output=True, text=True,
                           env=os.environ | {"PYTHONPATH": str(root)})
     assert done.returncode == 0, done.stderr
@@ -61,32 +62,32 @@ def windows(monkeypatch):
         except BlockingIOError:
             raise PermissionError(errno.EACCES, "held") from None
 
-    monkeypatch.setattr(system, "fcntl", None)
-    monkeypatch.setattr(system, "msvcrt", types.SimpleNamespace(locking=locking, LK_NBLCK=2))
+    monkeypatch.setattr(portable, "fcntl", None)
+    monkeypatch.setattr(portable, "msvcrt", types.SimpleNamespace(locking=locking, LK_NBLCK=2))
 
 
 def test_windows_locks_keep_a_second_process_out(windows, tmp_path):
     with open(tmp_path / "lock", "w+b") as one, open(tmp_path / "lock", "r+b") as other:
         one.write(b"holder")
         one.flush()
-        assert system.lock(one) and one.tell() == 6
+        assert portable.lock(one) and one.tell() == 6
         with pytest.raises(BlockingIOError):
-            system.lock(other.fileno())
+            portable.lock(other.fileno())
         assert other.read() == b"holder"
     with open(tmp_path / "lock", "r+b") as free:
-        assert system.lock(free)
+        assert portable.lock(free)
 
 
 def test_space_is_taken_where_there_is_no_call_for_it(monkeypatch, tmp_path):
     monkeypatch.delattr(os, "posix_fallocate")
-    monkeypatch.setattr(system, "FAR", 7)
+    monkeypatch.setattr(portable, "FAR", 7)
     with open(tmp_path / "file", "w+b") as file:
-        system.allocate(file, 20)
+        portable.allocate(file, 20)
         assert file.tell() == 0 and file.read() == bytes(20)
 
 
 def test_memory_is_told():
-    assert system.memory() > 1 << 28 and 10 < system.peak_memory_mib() < 1 << 20
+    assert portable.memory() > 1 << 28 and 10 < portable.peak_memory_mib() < 1 << 20
 
 
 def test_a_folder_that_windows_does_not_open_is_left(monkeypatch, tmp_path):
@@ -95,6 +96,6 @@ def test_a_folder_that_windows_does_not_open_is_left(monkeypatch, tmp_path):
 
     monkeypatch.setattr(os, "open", refused)
     with pytest.raises(PermissionError):
-        system.sync_folder(tmp_path)
+        portable.sync_folder(tmp_path)
     monkeypatch.setattr(os, "name", "nt")
-    system.sync_folder(tmp_path)
+    portable.sync_folder(tmp_path)

@@ -12,9 +12,9 @@ import threading
 import time
 from pathlib import Path
 
-from cifar_fast import files, system
 from cifar_fast.errors import UserError, short
-from cifar_fast.streams import say
+from cifar_fast.system import files, portable
+from cifar_fast.system.streams import say
 
 BEAT, STALE = 5.0, 30.0  # seconds between two renewals, and without any until another process may take over
 AFTER_TAKING_OVER = 1.0  # seconds until it is clear who of several has
@@ -65,7 +65,7 @@ class Lock:
     def _lock(self):
         """Whether the kernel locked the file; False where it can't."""
         try:
-            return system.lock(self._handle)
+            return portable.lock(self._handle)
         except BlockingIOError:
             raise self._refusal(os.read(self._handle, 1000)) from None
         except OSError as error:

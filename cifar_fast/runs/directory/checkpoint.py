@@ -14,8 +14,8 @@ from typing import NamedTuple
 import ml_dtypes  # noqa: F401  makes bfloat16 known to NumPy
 import numpy as np
 
-from cifar_fast import files
 from cifar_fast.errors import UserError, short
+from cifar_fast.system import files
 
 MAGIC = b"cifar_fast checkpoint 1\n"
 DIGEST_BYTES = hashlib.sha256().digest_size

@@ -4,11 +4,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from cifar_fast import files, paths
 from cifar_fast.config import BEFORE, Config
 from cifar_fast.errors import UserError, short
-from cifar_fast.runs.lock import Lock
-from cifar_fast.streams import say
+from cifar_fast.runs.directory.lock import Lock
+from cifar_fast.system import files, paths
+from cifar_fast.system.streams import say
 
 # Of `metrics.csv`, in order; an epoch's record has some or all of them.
 COLUMNS = ("epoch", "step", "image_size", "learning_rate", "loss", "accuracy", "top5", "test_loss", "test_accuracy",

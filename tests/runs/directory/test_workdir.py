@@ -8,16 +8,16 @@ import sys
 
 import pytest
 
-from cifar_fast import files
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
-from cifar_fast.runs.workdir import CHECKSUM, COLUMNS, Workdir
+from cifar_fast.runs.directory.workdir import CHECKSUM, COLUMNS, Workdir
+from cifar_fast.system import files
 from tests.support import tiny
 
 LINES = ["--dataset=cifar10", "--seed=1", "--workdir=a=b"]
 HOLD = """
 import sys, time
-from cifar_fast.runs.workdir import Workdir
+from cifar_fast.runs.directory.workdir import Workdir
 with Workdir(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)

@@ -1,0 +1,1 @@
+"""What the system gives: files, paths, standard streams, the processor, and what differs from Linux."""
