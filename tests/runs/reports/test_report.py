@@ -135,7 +135,8 @@ def test_a_process_may_have_any_settings_and_nowhere_to_write_but_the_pictures_f
 
 
 def test_a_script_keeps_the_backend_that_its_environment_names(tmp_path):
-    code = ("from cifar_fast.runs.reports import report; import numpy as np, sys; assert 'matplotlib' not in sys.modules\n"
+    code = ("from cifar_fast.runs.reports import report; import numpy as np, sys\n"
+            "assert 'matplotlib' not in sys.modules\n"
             f"report.confusion(np.eye(2, dtype=int), 'ab', '{tmp_path}/c.png')\n"
             "import matplotlib; print(matplotlib.rcParams['backend'])")
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"MPLBACKEND": "svg"}, capture_output=True,
