@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 
-from cifar_fast.generator import arguments, batches, save, transform
+from cifar_fast.generator import arguments, batches, transform
 from cifar_fast.generator.iterator import Iterator
 
 
@@ -45,8 +45,7 @@ class NumpyArrayIterator(Iterator):
 
         def whole():
             images = make(self.x, index)
-            if self.save_to_dir:
-                save.images(self, images, index, 10**4)
+            self._save(images, index, 10**4)
             inputs = [images, *(other[index] for other in self.x_misc)] if self.x_misc else images
             if self.y is None:
                 return inputs

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from cifar_fast.data.decode import RESAMPLE
-from cifar_fast.generator import arguments, batches, listing, save
+from cifar_fast.generator import arguments, batches, listing
 from cifar_fast.generator.iterator import Iterator
 from cifar_fast.generator.store import MODES, Store
 
@@ -66,8 +66,7 @@ class _FilesIterator(Iterator):
 
         def whole():
             batch = make(*self._store.take(index)).astype(self.dtype, copy=False)
-            if self.save_to_dir:
-                save.images(self, batch, index, 10**7)
+            self._save(batch, index, 10**7)
             if self.class_mode is None:
                 return batch
             given = () if self.sample_weight is None else (self.sample_weight[index],)

@@ -4,6 +4,7 @@ A batch's draws depend on (seed, epoch, batch's number, how often it was asked f
 that counts (Philox), so they are the same whatever the number of workers and new each time. With draws="keras" they are
 those of NumPy's global generator, seeded as Keras seeds it.
 """
+import os
 import threading
 
 import keras
@@ -116,3 +117,13 @@ class Iterator(keras.utils.PyDataset):
         """A function that makes the batch of some examples, whose draws are done. index: int [B]. random: a function
         that gives a numpy.random.Generator of this batch."""
         raise NotImplementedError
+
+    def _save(self, images, index, most):
+        """Writes a batch's images to save_to_dir, if there is one, named as Keras names them. index: their numbers.
+        most: how many values the random number in a name may have."""
+        if not self.save_to_dir:
+            return
+        for image, number in zip(images, index, strict=True):
+            name = f"{self.save_prefix}_{number}_{np.random.randint(most)}.{self.save_format}"
+            picture = keras.utils.array_to_img(image, self.data_format, scale=True)
+            picture.save(os.path.join(self.save_to_dir, name))
