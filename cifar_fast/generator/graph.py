@@ -18,12 +18,14 @@ def batch(generator, images, index, drawn, dtype, rescale=None):
     given = {name: np.float32(values) for name, values in drawn.items()
              if values is not None and (NEUTRAL[name] is None or np.any(values != NEUTRAL[name]))}
     given |= {name: values.astype(bool) for name, values in given.items() if name.startswith("flip")}
-    program = _program(generator.fill_mode, float(generator.cval), int(generator.interpolation_order), rescale)
+    program = _program(generator.fill_mode, float(generator.cval), int(generator.interpolation_order), rescale,
+                       images.shape[1:])
     moved = program(images, Parameters(**given)).numpy().astype(dtype, copy=False)
     return np.ascontiguousarray(moved.transpose(0, 3, 1, 2) if planar else moved)
 
 
 @functools.cache
-def _program(fill_mode, cval, order, rescale):
+def _program(fill_mode, cval, order, rescale, shape):
+    """One for each shape of an image, which must be known; only the batch's size varies."""
     affine = Affine(fill_mode=fill_mode, cval=cval, interpolation_order=order, rescale=rescale, value_range="keras")
     return tf.function(affine.transform, jit_compile=True, reduce_retracing=True, autograph=False)

@@ -29,6 +29,7 @@ def test_nothing_public_of_keras_is_missing():
     assert {name for name in theirs if not name.startswith(("__", "_api"))} <= set(ours)
 
 
+@peers.needs_kernel
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
 def test_single_images_are_keras_own(dtype):
