@@ -167,7 +167,7 @@ def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
     assert "not compiled" in devices.resolve("float32", "off").reasons["convolutions"]
 
 
-@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("ours", [pytest.param(True, marks=here), False])
 def test_a_run_s_network_has_what_was_decided(ours):
     compute = dataclasses.replace(devices.resolve("float32", "off"), by_winograd=ours)
     model = trainer.build_model(tiny.config(filters=16), compute, 10, (32, 32, 3))
