@@ -15,10 +15,19 @@ def executed(folder, small=False):
     assert len(cells) == 1
     if small:
         cells[0].source = cells[0].source.replace("SMALL = False", "SMALL = True")
+    return run(notebook, folder)
+
+
+def run(notebook, folder):
+    """Runs all cells of a notebook in a folder, by a kernel that ends with them. Returns it, with their output.
+
+    Its kernel's "ZMQError: Socket operation on non-socket" says no more than that a cell took longer than it may.
+    """
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(PATH.parents[1])  # the checkout, if it is not installed
     try:
-        nbclient.NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(folder)}}).execute()
+        nbclient.NotebookClient(notebook, timeout=1800, startup_timeout=600,
+                                resources={"metadata": {"path": str(folder)}}).execute()
     finally:
         os.environ.pop("PYTHONPATH")
         if before is not None:
