@@ -28,10 +28,40 @@ def prepare():
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    if os.path.expanduser("~") == "~":  # a number that is no user's, as containers have them
+        os.environ["HOME"] = os.devnull  # nothing can be made in it; else some end there, and some make a folder "~"
+    if not has_temporary_folder():
+        os.environ.setdefault("TEST_TMPDIR", "/tmp")  # or TensorFlow's import would end where absl's tests ask for one
     flags = os.environ.get("TF_XLA_FLAGS", "")
     # On CPUs, TensorFlow 2.21 warns of SIGILL whenever it loads what it stored there itself.
     if "persistent_cache" not in flags and NVIDIA_DRIVER.exists() and (cache := xla_cache()):
         os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={cache}".strip()
+
+
+def start():
+    """Imports TensorFlow, and Keras with it, and lets it look for devices, without the lines that it writes meanwhile.
+
+    Without a temporary folder Keras has no Matplotlib, as where it is not installed: Matplotlib wants a folder to write
+    to, if need be a temporary one, and its import would end Keras's, which draws nothing here.
+    """
+    hidden = "matplotlib" not in sys.modules and not has_temporary_folder()
+    if hidden:
+        sys.modules["matplotlib"] = None
+    try:
+        with quiet():
+            import tensorflow as tf
+            tf.config.list_physical_devices()
+    finally:
+        if hidden:
+            del sys.modules["matplotlib"]
+
+
+def has_temporary_folder():
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return False
+    return True
 
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")  # there where Linux has one loaded
@@ -42,7 +72,8 @@ def quiet():
     """Holds back what native code writes to standard error, which TensorFlow does before its log level counts;
     it is shown if the block raises. Without a place to hold it, or a standard error, it is left alone."""
     try:
-        held, before = tempfile.TemporaryFile(), os.dup(2)
+        held = open(os.memfd_create("stderr"), "w+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
+        before = os.dup(2)
     except OSError:
         held = None
     if held is None:

@@ -126,9 +126,7 @@ def _start_tensorflow():
     stand, and the run's banner says so."""
     if "tensorflow" not in sys.modules:
         environment.prepare()
-        with environment.quiet():
-            import tensorflow as tf
-            tf.config.list_physical_devices()
+        environment.start()
     import keras
     if keras.backend.backend() != "tensorflow":
         raise UserError(f"Keras runs on {keras.backend.backend()}, and cifar_fast trains on TensorFlow; set "

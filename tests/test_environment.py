@@ -68,3 +68,25 @@ def test_the_cache_of_xla_is_left_out_where_it_cannot_be_written(lacking, tmp_pa
     if not lacking:
         folder = child(code, XDG_CACHE_HOME=f"{tmp_path}/there").stdout.strip().partition("=")[2]
         assert folder.startswith(f"{tmp_path}/there/cifar_fast/xla-") and os.path.isdir(folder)
+
+
+HERE = "import sys; sys.argv[0] = 'cifar_fast'; from cifar_fast.__main__ import main; main()"
+TRAIN = ["train", "--dataset=synthetic", "--train_examples=32", "--test_examples=20", "--units=3", "--filters=2",
+         "--batch_size=8", "--epochs=1", "--precision=float32", "--workdir=run"]
+
+
+@pytest.mark.parametrize("lacking, home, command", [
+    (NO_TEMPORARY, "home", ["devices"]), ("", "/proc/home", ["devices"]), (NO_TEMPORARY, "/proc/home", ["devices"]),
+    (NO_TEMPORARY + NO_HOME, "", TRAIN)], ids=["no temporary folder", "no home", "neither", "no user"])
+def test_commands_do_without_a_temporary_folder_and_a_home(lacking, home, command, tmp_path):
+    """In a process of their own, as TensorFlow, Keras and Matplotlib ask for these when they are imported."""
+    (tmp_path / "home").mkdir()
+    plain = {k: v for k, v in os.environ.items() if k not in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    variables = {"HOME": str(tmp_path / home), "PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, "-c", lacking + HERE, *command], cwd=tmp_path, env=plain | variables,
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr and "left out" not in done.stdout, done
+    if command == TRAIN:
+        assert {path.name for path in (tmp_path / "run" / "plots").iterdir()} == {
+            "augmentation.png", "classes.png", "confusion.png", "curves.png", "mistakes.png"}
+        assert {path.name for path in tmp_path.iterdir()} == {"home", "run"}  # and no "~"

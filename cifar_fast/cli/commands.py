@@ -71,14 +71,14 @@ def _split(arguments):
 
 def _train(values):
     config = config_of(values)
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.runs import train
     return train.run(config).code
 
 
 def _evaluate(values):
     config = _config_of_run(values, OF_EVALUATION)
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.runs import saved
     say(json.dumps(saved.evaluate(config, values["which"].value)))
 
@@ -88,7 +88,7 @@ def _predict(values):
         raise UserError("--images: missing; give an image, a folder or archive of images, or an .npz")
     config, out = _config_of_run(values, ["precision"]), _out(values, "predict")
     images = paths.local(values["images"].value, "--images")
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.runs import predict
     count, damaged = predict.predict(config, images, out, values["which"].value, values["probabilities"].value,
                                      values["skip_damaged"].value or config.skip_damaged)
@@ -99,7 +99,7 @@ def _predict(values):
 
 def _export(values):
     config = _config_of_run(values, ["data_dir"])
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.runs import saved
     say(f"wrote {saved.export(config, values['which'].value, values['format'].value)}")
 
@@ -113,14 +113,14 @@ def _config_of_run(values, names):
 
 def _devices(values):
     config = config_of(values)
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.machine import runtime
     say(runtime.decide(config).banner())
 
 
 def _describe(values):
     config = config_of(values)
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.runs import describe
     for line in describe.lines(config):
         say(line)
@@ -128,7 +128,7 @@ def _describe(values):
 
 def _augment(values):
     config = config_of(values)
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.runs.reports import preview
     from cifar_fast.training import trainer
     out = _out(values, "augment")
@@ -148,14 +148,14 @@ def _study(values):
     listed = values["list"].value and paths.local(values["list"].value, "--list")
     found = variants.listed(base, listed) if listed else variants.combinations(base, values["vary"].value)
     seeds = variants.seeds(values["seeds"].value)
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.study.study import Study
     studydir = paths.local(values["studydir"].value, "--studydir")
     return Study(found, seeds, studydir, values["baseline"].value, values["target"].value).run()
 
 
 def _compare(values):
-    _start_tensorflow()
+    environment.start()
     from cifar_fast.study import compare
     compare.compare([paths.local(folder, "compare") for folder in values["folders"].value],
                     _out(values, "compare"), values["baseline"].value, values["target"].value)
@@ -176,10 +176,3 @@ def _recipes(_):
     width = max(map(len, recipes.names()))
     for name, line in recipes.names().items():
         say(f"{name:<{width}}  {line}")
-
-
-def _start_tensorflow():
-    """Imports TensorFlow and lets it look for devices, without the lines that it writes meanwhile."""
-    with environment.quiet():
-        import tensorflow as tf
-        tf.config.list_physical_devices()

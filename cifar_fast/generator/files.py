@@ -9,6 +9,7 @@ from cifar_fast.data.decode import RESAMPLE
 from cifar_fast.generator import arguments, batches, listing
 from cifar_fast.generator.iterator import Iterator
 from cifar_fast.generator.store import MODES, Store
+from cifar_fast.system.streams import say
 
 MEMORY_SHARE = 0.4  # of the memory that is free: a training and a validation set together leave some
 
@@ -179,6 +180,6 @@ class DataFrameIterator(_FilesIterator):
 def _say(message):
     """As Keras says what it found."""
     if keras.config.is_interactive_logging_enabled():
-        print(message)
+        say(message)
     else:
         logging.getLogger(__name__).info(message)

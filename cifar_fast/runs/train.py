@@ -3,11 +3,13 @@ import contextlib
 import dataclasses
 import functools
 import io
+import os
 import signal
 import tempfile
 import time
 from dataclasses import dataclass
 
+from cifar_fast import environment
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
@@ -17,6 +19,7 @@ from cifar_fast.runs.initial import Initial
 from cifar_fast.runs.loop import Run
 from cifar_fast.runs.reports import tensorboard
 from cifar_fast.runs.signals import Signals
+from cifar_fast.system import files
 from cifar_fast.system.streams import OutputError, say
 from cifar_fast.training import plan, trainer
 
@@ -46,7 +49,7 @@ def run(config, own=trainer.NAMED, callbacks=()):
     with memory.given_back(), runtime.start(config) as ours:  # first, since it says which devices TensorFlow starts
         if ours.leads:
             return train(ours, trainer.load_data(ours.config), began, make_trainer, own, callbacks)
-        with tempfile.TemporaryDirectory(prefix="cifar_fast-") as scratch, contextlib.redirect_stdout(io.StringIO()):
+        with _scratch(ours.config.workdir) as scratch, contextlib.redirect_stdout(io.StringIO()):
             config = dataclasses.replace(ours.config, workdir=scratch)
             return train(dataclasses.replace(ours, config=config), trainer.load_data(config), began, make_trainer, own)
 
@@ -81,6 +84,15 @@ def train(ours, data, began, make_trainer=trainer.Trainer, own=trainer.NAMED, ca
                         f"the same command goes on from there (--workdir={config.workdir})")
                 return Outcome(128 + current.stopped_by, None, current.metrics)
     return Outcome(0, summary, current.metrics)
+
+
+def _scratch(workdir):
+    """A folder that vanishes: a temporary one, or in the run directory where the system has none."""
+    if environment.has_temporary_folder():
+        return tempfile.TemporaryDirectory(prefix="cifar_fast-")
+    with files.writing(workdir):
+        os.makedirs(workdir, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="worker-", dir=workdir)
 
 
 def _check_shared(data, replicas):

@@ -14,7 +14,7 @@ from pathlib import Path
 from cifar_fast.config import FREE
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
-from cifar_fast.runs import train
+from cifar_fast.runs import memory, train
 from cifar_fast.runs.directory.lock import Held
 from cifar_fast.runs.directory.workdir import Workdir
 from cifar_fast.study import statistics, table
@@ -49,6 +49,19 @@ class Study:
     def run(self):
         """Trains what is not finished yet. Returns the exit code: 0, or 128 + the signal that stopped it after saving;
         1 if a run ended in an error, with the others trained."""
+        with memory.given_back():
+            try:
+                code = self._train()
+            finally:
+                self.trainers, self.data = [], {}
+        if code:
+            return code
+        text = self.write()
+        say(f"\n{text}\n{table.NOTE}\n\ntable.md, table.csv, table.json and study.png are in {self.path}")
+        return 1 if self.failed else 0
+
+    def _train(self):
+        """Returns 0, or the exit code of the run that a signal stopped."""
         todo = [(variant, seed) for seed in self.seeds for variant in self.variants]
         began, trained = time.perf_counter(), 0
         with runtime.start(self._config(*todo[0])) as ours:
@@ -64,9 +77,7 @@ class Study:
                     break
                 else:
                     time.sleep(POLL)  # what is left is held by others, who may die
-        text = self.write()
-        say(f"\n{text}\n{table.NOTE}\n\ntable.md, table.csv, table.json and study.png are in {self.path}")
-        return 1 if self.failed else 0
+        return 0
 
     def _config(self, variant, seed):
         return dataclasses.replace(variant.config, seed=seed, workdir=str(self.path / variant.folder / f"seed{seed}"))

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from cifar_fast.errors import UserError
@@ -84,11 +85,14 @@ def csv_lines(rows):
 
 
 def remove_leftovers(folder, name=None):
-    """Deletes what killed writes left in a folder, those of one file if its name is given. Raises UserError if the
-    system refuses."""
+    """Deletes what killed writes left in a folder, files or folders, those of one file if its name is given. Raises
+    UserError if the system refuses."""
     for path in Path(folder).glob(f"{TEMPORARY}*" if name is None else f"{TEMPORARY}????????-{glob.escape(name)}"):
         with writing(path):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

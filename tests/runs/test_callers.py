@@ -4,7 +4,6 @@ import logging
 import random
 import signal
 import threading
-import weakref
 
 import absl.flags
 import absl.logging
@@ -20,6 +19,7 @@ from cifar_fast.errors import UserError
 from cifar_fast.runs import train
 from cifar_fast.training import trainer
 from tests.support import tiny
+from tests.support.finished import Finished
 
 SETTERS = {"floatx": keras.config.set_floatx, "image_data_format": keras.config.set_image_data_format,
            "dtype_policy": keras.config.set_dtype_policy, "epsilon": keras.config.set_epsilon}
@@ -72,27 +72,6 @@ def test_what_is_set_changes_nothing_and_stays(changes, few_images, unusual, tmp
     thread.join()
     here, there = (outcome.summary["weights_sha256"] for outcome in outcomes)
     assert here == there
-
-
-class Finished:
-    """What runs have had, as weak references by name, and the registered gradients before them."""
-
-    def __init__(self, monkeypatch):
-        self.had, self.registered = [], set(gradient_registry.list())
-        init = trainer.Trainer.__init__
-
-        def noted(ours, config, compute, data, *rest, **named):
-            init(ours, config, compute, data, *rest, **named)
-            engine = ours.engines[0]
-            for name, thing in (("trainer", ours), ("data", data), ("images", data.train_images), ("engine", engine),
-                                ("model", ours.model), ("evaluator", ours.evaluate), ("on the device", engine.data[0])):
-                self.had.append((name, weakref.ref(thing)))
-
-        monkeypatch.setattr(trainer.Trainer, "__init__", noted)
-
-    def alive(self):
-        assert len(self.had) >= 7
-        return [name for name, reference in self.had if reference() is not None]
 
 
 @pytest.mark.parametrize("changes", [

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cifar_fast import environment
 from cifar_fast.errors import UserError
 from cifar_fast.runs import saved, train
 from cifar_fast.runs.directory import checkpoint
@@ -298,3 +299,10 @@ def test_damaged_metrics_are_rewritten_from_the_checkpoint(tmp_path, few_images)
         path.unlink()
     train.run(config)
     assert (metrics.read_bytes(), table.read_bytes()) == (whole, rows)
+
+
+def test_a_worker_that_has_no_temporary_folder_makes_one_in_the_run_directory(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "has_temporary_folder", lambda: False)
+    with train._scratch(tmp_path / "run") as scratch:
+        assert os.path.dirname(scratch) == str(tmp_path / "run")
+    assert not os.listdir(tmp_path / "run")

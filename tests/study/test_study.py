@@ -12,6 +12,7 @@ from cifar_fast.study import study, variants
 from cifar_fast.study.study import Study
 from tests.support import tiny
 from tests.support.command import PATIENCE, Command, run
+from tests.support.finished import Finished
 
 FLAGS = ["study", "--dataset=synthetic", "--train_examples=140", "--validation_examples=60", "--test_examples=40",
          "--units=3", "--filters=4", "--batch_size=10", "--epochs=2", "--precision=float32", "--horizontal_flip",
@@ -30,7 +31,7 @@ def test_runs_of_a_study_are_the_runs_that_they_would_be_alone(tmp_path, monkeyp
     tiny.few_images(monkeypatch)
     base = tiny.config(optimizer="sgd", dropout=0.2, epochs=1)
     made, plain = [], study.trainer.Trainer
-    monkeypatch.setattr(study.trainer, "Trainer", lambda *some: made.append(1) or plain(*some))
+    monkeypatch.setattr(study.trainer, "Trainer", lambda *some, **named: made.append(1) or plain(*some, **named))
     chosen = variants.combinations(base, ["momentum=0.9,0.5", "filters=4,8"])
     assert Study(chosen, [0, 3], tmp_path, target=0.05).run() == 0
     assert len(made) == 2  # one for each number of filters
@@ -59,6 +60,13 @@ def test_a_finished_study_trains_nothing_again_and_more_seeds_are_added(tmp_path
     monkeypatch.undo()
     tiny.few_images(monkeypatch)
     assert Study(chosen, [0, 1], tmp_path).run() == 0 and len(summaries(tmp_path)) == 2
+
+
+def test_a_finished_study_holds_nothing(tmp_path, monkeypatch):
+    tiny.few_images(monkeypatch)
+    finished = Finished(monkeypatch)
+    one = Study(variants.combinations(tiny.config(epochs=1), []), [0, 1], tmp_path)
+    assert one.run() == 0 and not finished.alive()
 
 
 def test_other_flags_in_its_folder_are_refused(tmp_path, monkeypatch):

@@ -77,6 +77,8 @@ def test_what_is_written_is_synced_before_it_is_renamed_and_the_folder_after(tmp
 
 def test_remove_leftovers_takes_only_temporary_files(tmp_path):
     (tmp_path / f"{files.TEMPORARY}1234-a").touch()
+    (tmp_path / f"{files.TEMPORARY}1234").mkdir()
+    (tmp_path / f"{files.TEMPORARY}1234" / "b").touch()
     (tmp_path / "a").touch()
     files.remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == ["a"]

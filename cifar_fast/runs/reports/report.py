@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cifar_fast import environment
 from cifar_fast.errors import UserError, short
 from cifar_fast.system import files
 
@@ -235,9 +236,7 @@ def _importable(folder):
     before = {name: os.environ.get(name) for name in ("MPLBACKEND", "MPLCONFIGDIR")}
     with contextlib.ExitStack() as stack:
         os.environ.pop("MPLBACKEND", None)  # a notebook's, which its shell hands on, need not be there for us
-        try:
-            tempfile.gettempdir()  # where Matplotlib keeps its fonts if the home can't be written
-        except OSError:
+        if not environment.has_temporary_folder():  # where Matplotlib keeps its fonts if the home can't be written
             os.environ["MPLCONFIGDIR"] = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix=files.TEMPORARY, dir=folder))
         try:
