@@ -4,13 +4,11 @@ Each function here changes the process it is called in, before the training star
 a child that does nothing else.
 """
 import builtins
-import errno
 import fcntl
 import io
 import os
 import re
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -118,15 +116,6 @@ def lack(call, error):
         fcntl.flock = flock
     else:
         os.fsync = fsync
-
-
-def nowhere_to_write():
-    """No home and no temporary folder can be written, as where the root file system can't."""
-    def none():
-        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
-    tempfile.tempdir, tempfile._get_default_tempdir = None, none
-    os.environ |= {"HOME": "/proc/no-home", "TMPDIR": "/proc/no-home"}
-    os.environ.pop("XDG_CACHE_HOME", None)
 
 
 def terminate_after(number):
