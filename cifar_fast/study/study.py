@@ -11,7 +11,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from cifar_fast.config import FREE
+from cifar_fast.config import FREE, Config
 from cifar_fast.errors import UserError
 from cifar_fast.machine import runtime
 from cifar_fast.runs import memory, train
@@ -22,7 +22,8 @@ from cifar_fast.system import files
 from cifar_fast.system.streams import say, warn
 from cifar_fast.training import trainer
 
-KEPT = 8  # programs and data sets that are held in memory
+KEPT = 8  # trainers, with their programs, that are held in memory
+DATA = ("seed", *(field.name for field in dataclasses.fields(Config) if field.metadata["group"] == "data"))
 POLL = 5.0  # seconds between two looks at runs that other processes hold
 
 
@@ -44,7 +45,7 @@ class Study:
         self.variants, self.seeds, self.path, self.target = variants, seeds, Path(studydir), target
         self.baseline = baseline or names[0]
         self.outcomes = {name: {} for name in names}
-        self.failed, self.trainers, self.data = set(), [], {}
+        self.failed, self.trainers, self.loaded = set(), [], {}
 
     def run(self):
         """Trains what is not finished yet. Returns the exit code: 0, or 128 + the signal that stopped it after saving;
@@ -118,9 +119,12 @@ class Study:
             return None
 
     def _data_of(self, config):
-        """The data of a `Config`, one copy of equal ones."""
-        data = trainer.load_data(config)
-        return self.data.setdefault(data.digest(), data)
+        """The data of a `Config`, loaded once, and one copy of equal ones."""
+        asked = tuple(getattr(config, name) for name in DATA)
+        if asked not in self.loaded:
+            data = trainer.load_data(config)
+            self.loaded[asked] = next((held for held in self.loaded.values() if held.digest() == data.digest()), data)
+        return self.loaded[asked]
 
     def _trainer_of(self, config, compute, data, replicas):
         """A `Trainer` at the start of a run: one whose programs are compiled already, if there is one."""
