@@ -18,15 +18,17 @@ from absl import app, flags
 from benchmarks.support import harness
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("repeats", 3, "turns of each", lower_bound=1)
-flags.DEFINE_string("data_dir", None, "CIFAR-10, as for cifar_fast train")
-flags.DEFINE_integer("train_examples", 2000, "training images", lower_bound=50)
-flags.DEFINE_integer("epochs", 2, "epochs of a run", lower_bound=1)
-flags.DEFINE_integer("filters", 16, "filters of the network's first third", lower_bound=1)
-flags.DEFINE_string("out", None, "write the record (JSON) here")
-
 RATES, SEEDS = ("0.002", "0.005", "0.01"), range(4)
 NAMES = "cifar_fast study", "cifar_fast train, each"
+
+
+def define_flags():
+    flags.DEFINE_integer("repeats", 3, "turns of each", lower_bound=1)
+    flags.DEFINE_string("data_dir", None, "CIFAR-10, as for cifar_fast train")
+    flags.DEFINE_integer("train_examples", 2000, "training images", lower_bound=50)
+    flags.DEFINE_integer("epochs", 2, "epochs of a run", lower_bound=1)
+    flags.DEFINE_integer("filters", 16, "filters of the network's first third", lower_bound=1)
+    flags.DEFINE_string("out", None, "write the record (JSON) here")
 
 
 def main(_):
@@ -36,7 +38,7 @@ def main(_):
             NAMES, (_study, _each), strict=True)}
         rates = harness.interleave(turns, FLAGS.repeats, warmup=0)
     same = all(found == digests[NAMES[0]][0] for found in (*digests[NAMES[0]], *digests[NAMES[1]]))
-    settings = {name: FLAGS[name].value for name in ("train_examples", "epochs", "filters")}
+    settings = {name: getattr(FLAGS, name) for name in ("train_examples", "epochs", "filters")}
     settings["dataset"] = "cifar10" if FLAGS.data_dir else "synthetic"
     results = [harness.result(name, rates[name], settings) for name in NAMES]
     ratio = harness.ratio(*NAMES, rates)
@@ -89,4 +91,5 @@ def _digest(workdir):
 
 
 if __name__ == "__main__":
+    define_flags()
     app.run(main)

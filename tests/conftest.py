@@ -1,6 +1,7 @@
 """What all tests share: TensorFlow as the command starts it, on CPUs; a matplotlib that leaves the home alone."""
 import importlib.metadata
 import os
+import signal
 import tempfile
 
 from cifar_fast import environment
@@ -19,6 +20,10 @@ environment.prepare()  # oneDNN, which TensorFlow leaves off on some processors,
 
 
 def pytest_configure(config):
+    # As a terminal's process has them: one in the background, or under nohup, ignores some, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if getattr(config.option, "numprocesses", None):
         return  # pytest-xdist's controller: it runs no test, and its workers wait for it
     with environment.quiet():

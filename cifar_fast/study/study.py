@@ -54,7 +54,7 @@ class Study:
             try:
                 code = self._train()
             finally:
-                self.trainers, self.data = [], {}
+                self.trainers, self.loaded = [], {}
         if code:
             return code
         text = self.write()

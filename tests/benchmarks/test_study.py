@@ -1,9 +1,9 @@
 """The study beside commands of their own, with the processes replaced: that every run is counted and compared."""
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from absl import flags
 
 from benchmarks import study
 
@@ -28,9 +28,8 @@ def test_all_runs_are_compared(tmp_path, monkeypatch, capsys, odd, code):
         (folder / "summary.json").write_text(json.dumps({"weights_sha256": f"{rate} {seed}"}))
 
     monkeypatch.setattr(study, "_run", run)
-    flags.FLAGS.mark_as_parsed()
-    monkeypatch.setattr(flags.FLAGS["repeats"], "value", 2)
-    monkeypatch.setattr(flags.FLAGS["out"], "value", str(tmp_path / "record.json"))
+    given = dict(repeats=2, data_dir=None, train_examples=50, epochs=1, filters=4, out=str(tmp_path / "record.json"))
+    monkeypatch.setattr(study, "FLAGS", SimpleNamespace(**given))
     assert study.main([]) == code
     assert commands == 2 * ["study", *12 * ["train"]]
     record = json.loads((tmp_path / "record.json").read_text())

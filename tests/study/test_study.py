@@ -15,7 +15,7 @@ from tests.support.command import PATIENCE, Command, run
 from tests.support.finished import Finished
 
 FLAGS = ["study", "--dataset=synthetic", "--train_examples=140", "--validation_examples=60", "--test_examples=40",
-         "--units=3", "--filters=4", "--batch_size=10", "--epochs=2", "--precision=float32", "--horizontal_flip",
+         "--units=3", "--filters=4", "--batch_size=20", "--epochs=2", "--precision=float32", "--horizontal_flip",
          "--checkpoint_every=0", "--steps_per_call=1", "--vary=learning_rate=0.001,0.01", "--seeds=0:2"]
 
 
@@ -92,7 +92,7 @@ def test_killed_and_shared_by_two_processes_it_is_the_undisturbed_study(tmp_path
     run(*FLAGS, f"--studydir={whole}")
     workers = [Command(*FLAGS, f"--studydir={disturbed}") for _ in range(2)]
     deadline = time.time() + PATIENCE
-    for number in range(4):
+    for number in range(2):
         while not len(list(disturbed.glob("*/*/checkpoints/step-*"))) > 2 * number:
             assert time.time() < deadline
             time.sleep(0.02)
