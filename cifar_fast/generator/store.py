@@ -52,12 +52,13 @@ class Store:
                 self.present[index] = True
 
     def _decoded(self, index):
-        def one(number):
-            return decode(self.paths[number], *self.arguments)
+        def some(numbers):
+            return [decode(self.paths[number], *self.arguments) for number in numbers]
 
         threads = max(1, min(processor.usable_cores(), len(index)))
         with ThreadPoolExecutor(threads) as pool:  # made anew: a fork leaves threads behind
-            images = list(pool.map(one, index))
+            # A share for each thread: handing over small images one by one takes as long as decoding them.
+            images = [image for share in pool.map(some, np.array_split(index, threads)) for image in share]
         images = np.stack(images) if images else np.empty((0, *self.shape), np.uint8)
         images = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if self.planar else images
         return images if images.dtype == np.uint8 else images.astype(np.float32)

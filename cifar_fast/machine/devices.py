@@ -117,9 +117,8 @@ def _by_winograd(asked, gpu, precision, compiled):
         return asked == "winograd", "asked for"
     if obstacle:
         return False, f"our code in C: {obstacle}"
-    if winograd.wide():
-        return False, "the processor has AVX-512"
-    return True, f"AVX2, and no AVX-512; where channels and filters are multiples of {winograd.LANES}"
+    vectors = "AVX-512" if winograd.wide() else "AVX2"
+    return True, f"float32, {vectors}; where channels and filters are multiples of {winograd.LANES}"
 
 
 def _onednn():

@@ -139,14 +139,15 @@ def compiled(monkeypatch):
 
 
 @pytest.mark.parametrize("instructions, limit, ours", [
-    ({"avx2", "fma"}, "", True), ({"avx2"}, "", False), (set(), "", False), ({"avx2", "fma", "avx512f"}, "", False),
-    ({"avx2", "fma", "avx512f"}, "AVX2", True), ({"avx2", "fma", "avx512f"}, "AVX512_CORE", False)])
-def test_auto_takes_it_where_there_is_avx2_and_no_more(instructions, limit, ours, compiled, monkeypatch):
+    ({"avx2", "fma"}, "", True), ({"avx2"}, "", False), (set(), "", False), ({"avx2", "fma", "avx512f"}, "", True),
+    ({"avx2", "fma", "avx512f"}, "AVX2", True), ({"avx2", "fma", "avx512f"}, "AVX512_CORE", True)])
+def test_auto_takes_it_in_float32_where_there_is_avx2(instructions, limit, ours, compiled, monkeypatch):
     monkeypatch.setattr(processor, "flags", lambda: instructions)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     compute = devices.resolve("float32", "off")
     assert compute.by_winograd == ours
     assert compute.reasons["convolutions"].startswith("3×3 by our code in C" if ours else "by TensorFlow")
+    assert winograd.wide() == ("avx512f" in instructions and limit != "AVX2")
 
 
 def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
