@@ -134,6 +134,8 @@ def test_in_dataset_map():
 
 
 def test_replicas_draw_as_one_device_does():
+    # Strategies of one process number their collectives from one base, and would take each other's for their own.
+    tf.distribute.MirroredStrategy._collective_key_base += 100_000
     strategy = tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"],
                                               cross_device_ops=tf.distribute.ReductionToOneDevice())
     with strategy.scope():
