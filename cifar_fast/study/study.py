@@ -20,7 +20,7 @@ from cifar_fast.runs.directory.workdir import Workdir
 from cifar_fast.study import statistics, table
 from cifar_fast.system import files
 from cifar_fast.system.streams import say, warn
-from cifar_fast.training import trainer
+from cifar_fast.training import batch, trainer
 
 KEPT = 8  # trainers, with their programs, that are held in memory
 DATA = ("seed", *(field.name for field in dataclasses.fields(Config) if field.metadata["group"] == "data"))
@@ -124,6 +124,7 @@ class Study:
         if asked not in self.loaded:
             data = trainer.load_data(config)
             self.loaded[asked] = next((held for held in self.loaded.values() if held.digest() == data.digest()), data)
+        batch.check(config, self.loaded[asked].train_images.shape[1:])  # of each variant, also where others loaded them
         return self.loaded[asked]
 
     def _trainer_of(self, config, compute, data, replicas):
