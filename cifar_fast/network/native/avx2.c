@@ -2,5 +2,5 @@
 #define WIDTH 32
 #undef TARGET
 #define TARGET "avx2,fma"
-#define FORM(name) name##_avx2
+#define FORM winograd_avx2
 #include "form.h"

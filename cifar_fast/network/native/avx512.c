@@ -4,5 +4,5 @@
 #ifndef TARGET
 #define TARGET "avx512f"
 #endif
-#define FORM(name) name##_avx512
+#define FORM winograd_avx512
 #include "form.h"

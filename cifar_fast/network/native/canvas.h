@@ -4,9 +4,7 @@
    Windows cover a canvas of all images, `across` of them beside each other. Along an axis an image begins each `period`
    places: images share a margin of one row or column of zeros, so that small ones waste few windows; or, where their
    length is a multiple of a window's, they have none, and a window sees nothing of their neighbours. */
-#include "winograd.h"
-
-#define INLINE static inline __attribute__((always_inline))  /* so that the loops of what is called have known bounds */
+#include "vectors.h"
 
 enum { IN = 6, OUT = 4, POINTS = IN * IN };
 
@@ -47,11 +45,11 @@ INLINE void locate(ptrdiff_t *at, axis a, size_t window, int before, int size, p
 }
 
 /* The pixels of a window: from a corner on where they are all in one image, else each by itself. */
-typedef struct { float *corner, *each[POINTS]; size_t row, column; } pixels;
+typedef struct { element *corner, *each[POINTS]; size_t row, column; } pixels;
 
 /* Those of size×size places, from `before` a window on; `outside` stands for those of no image. */
-INLINE void find(pixels *found, const canvas *on, size_t window, int before, int size, float *images, size_t channels,
-                 float *outside)
+INLINE void find(pixels *found, const canvas *on, size_t window, int before, int size, element *images,
+                 size_t channels, element *outside)
 {
     convolution_shape s = on->shape;
     ptrdiff_t rows[IN], columns[IN], image = s.height * s.width, end = s.images * image, width = s.width;
@@ -68,7 +66,7 @@ INLINE void find(pixels *found, const canvas *on, size_t window, int before, int
         }
 }
 
-INLINE float *pixel(const pixels *of, int i, int j)
+INLINE element *pixel(const pixels *of, int i, int j)
 {
     return of->corner ? of->corner + i * of->row + j * of->column : of->each[i * IN + j];
 }

@@ -7,7 +7,7 @@
    so 36 products serve where 144 would. At each of these 36 points the sums are a product of matrices. The gradient by
    x is a convolution of dy with the kernels turned around, filters and channels exchanged.
 
-   This text is compiled once for each kind of vectors, see `transforms.h`; FORM names what it defines.
+   This text is compiled once for each form, see `vectors.h`; FORM names what it defines.
 
    A thread takes BLOCK windows at a time, so that what it computes of them stays in its caches, and lets the pixels of
    the next block come near while it multiplies those of this one. */
@@ -75,14 +75,15 @@ OWN void add_products(const float *v, const float *d, float *out, size_t n, size
 /* What the threads of one convolution share. */
 typedef struct {
     canvas on;
-    float *x, *y, *kernels, *sums, *workspaces;  /* y: or its gradient; kernels: at their points */
+    element *x, *y;  /* y: or its gradient */
+    float *kernels, *sums, *workspaces;  /* kernels: at their points */
     size_t parts;
     size_t workers, next;  /* how many have begun; the first block or part that nobody has taken */
 } job;
 
 /* What each of them has to itself: a block at its points, before and after the products, and a pixel of zeros and one
    for what nobody reads. */
-typedef struct { float *in, *out, *zeros, *unused; size_t stride_in, stride_out; } workspace;
+typedef struct { float *in, *out; element *zeros, *unused; size_t stride_in, stride_out; } workspace;
 
 /* How far apart points of a block lie: a line more than they need, lest they share few places of a cache. */
 static size_t stride_of(size_t channels)
@@ -100,8 +101,8 @@ static workspace take_workspace(job *j)
     convolution_shape s = j->on.shape;
     size_t in = stride_of(s.channels), out = stride_of(s.filters), pixel = s.channels + s.filters;  /* at least */
     float *begin = j->workspaces + __atomic_fetch_add(&j->workers, 1, __ATOMIC_RELAXED) * workspace_size(s);
-    float *zeros = begin + POINTS * (in + out);
-    memset(zeros, 0, pixel * sizeof(float));
+    element *zeros = (element *)(begin + POINTS * (in + out));
+    memset(zeros, 0, pixel * sizeof(element));
     return (workspace){begin, begin + POINTS * in, zeros, zeros + pixel, in, out};
 }
 
@@ -187,8 +188,7 @@ static float *allocate(size_t numbers)
     return aligned_alloc(LINE, lines * LINE);
 }
 
-/* With turned, the kernel's channels and filters are exchanged and it is turned around. */
-int FORM(convolution)(const float *x, const float *kernel, float *y, convolution_shape shape, int turned, int threads)
+static int convolution(const void *x, const float *kernel, void *y, convolution_shape shape, int turned, int threads)
 {
     threads = at_most(threads);
     size_t kernels = POINTS * shape.channels * shape.filters;
@@ -196,23 +196,25 @@ int FORM(convolution)(const float *x, const float *kernel, float *y, convolution
     if (!memory)
         return -1;
     transform_kernels(kernel, memory, shape.channels, shape.filters, turned);
-    job j = {.on = canvas_of(shape), .x = (float *)x, .kernels = memory, .y = y, .workspaces = memory + kernels};
+    job j = {.on = canvas_of(shape), .x = (element *)x, .kernels = memory, .y = y, .workspaces = memory + kernels};
     work_together(convolve, &j, threads);
     free(memory);
     return 0;
 }
 
-int FORM(kernel_gradient)(const float *x, const float *dy, float *dkernel, convolution_shape shape, int threads)
+static int kernel_gradient(const void *x, const void *dy, float *dkernel, convolution_shape shape, int threads)
 {
     threads = at_most(threads);
     size_t sums = POINTS * shape.channels * shape.filters;
     float *memory = allocate(threads * (sums + workspace_size(shape)));
     if (!memory)
         return -1;
-    job j = {.on = canvas_of(shape), .x = (float *)x, .y = (float *)dy, .sums = memory,
+    job j = {.on = canvas_of(shape), .x = (element *)x, .y = (element *)dy, .sums = memory,
              .workspaces = memory + threads * sums, .parts = threads};
     work_together(sum_kernel_gradients, &j, threads);
     transform_sums(memory, threads, dkernel, shape.channels * shape.filters);
     free(memory);
     return 0;
 }
+
+const winograd_form FORM = {convolution, kernel_gradient, STRIP};

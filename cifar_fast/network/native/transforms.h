@@ -2,17 +2,8 @@
    from there to windows of y and to kernels. */
 #include "canvas.h"
 
-/* TARGET: the instructions that are compiled to; WIDTH: bytes of their vectors. */
-#define CODE __attribute__((target(TARGET)))
-#define OWN static __attribute__((noinline)) CODE  /* lest callers take its registers */
-
-typedef float vector __attribute__((vector_size(WIDTH), aligned(4), may_alias));
-
-INLINE CODE vector load(const float *from) { return *(const vector *)from; }
-INLINE CODE void store(float *to, vector v) { *(vector *)to = v; }
-
 enum {
-    TAPS = 3, LANES = sizeof(vector) / sizeof(float), LINE = 64 /* bytes */,
+    TAPS = 3,
     BLOCK = 12,        /* windows that are transformed together */
     STRIP = 2 * LANES  /* filters that lie together at a point, and are multiplied together */
 };
@@ -47,8 +38,8 @@ static const float G[IN][TAPS] = {
 typedef struct { pixels at[BLOCK]; size_t n; } block;
 
 /* Those from the first window on: a BLOCK, or what is left before the end. */
-static void find_block(block *found, const canvas *on, size_t first, size_t end, int before, int size, float *images,
-                       size_t channels, float *outside)
+static void find_block(block *found, const canvas *on, size_t first, size_t end, int before, int size, element *images,
+                       size_t channels, element *outside)
 {
     found->n = first >= end ? 0 : end - first < BLOCK ? end - first : BLOCK;
     for (size_t t = 0; t < found->n; t++)
@@ -59,7 +50,7 @@ static void find_block(block *found, const canvas *on, size_t first, size_t end,
 INLINE void fetch(const block *of, int i, int j, size_t channels)
 {
     for (size_t t = 0; t < of->n; t++)
-        for (size_t c = 0; c < channels; c += LINE / sizeof(float))
+        for (size_t c = 0; c < channels; c += LINE / sizeof(element))
             __builtin_prefetch(pixel(&of->at[t], i, j) + c);
 }
 
@@ -71,7 +62,7 @@ OWN void transform_inputs(const block *of, float *points, size_t stride, size_t 
             vector d[POINTS];
             for (int i = 0; i < IN; i++)
                 for (int j = 0; j < IN; j++)
-                    d[i * IN + j] = load(pixel(&of->at[t], i, j) + c);
+                    d[i * IN + j] = read(pixel(&of->at[t], i, j) + c);
             for (int i = 0; i < IN; i++)
                 by_B(d + i * IN, 1);
             for (int j = 0; j < IN; j++)
@@ -89,7 +80,7 @@ OWN void transform_output_gradients(const block *of, float *points, size_t strid
             vector d[POINTS];
             for (int i = 0; i < OUT; i++)
                 for (int j = 0; j < OUT; j++)
-                    d[i * IN + j] = load(pixel(&of->at[t], i, j) + f);
+                    d[i * IN + j] = read(pixel(&of->at[t], i, j) + f);
             for (int i = 0; i < OUT; i++)
                 by_A_transposed(d + i * IN, 1);
             for (int j = 0; j < IN; j++)
@@ -113,7 +104,7 @@ OWN void transform_outputs(const block *of, const float *points, size_t stride, 
                 by_A(m + j, IN);
             for (int i = 0; i < OUT; i++)
                 for (int j = 0; j < OUT; j++)
-                    store(pixel(&of->at[t], i, j) + f, m[i * IN + j]);
+                    write(pixel(&of->at[t], i, j) + f, m[i * IN + j]);
         }
 }
 

@@ -18,3 +18,13 @@ int winograd_input_gradient(const float *dy, const float *kernel, float *dx, con
 
 /* The gradient by the kernel. */
 int winograd_kernel_gradient(const float *x, const float *dy, float *dkernel, convolution_shape shape, winograd_means by);
+
+/* A form of them: one text, compiled for one kind of vectors. With turned, the kernel is [3, 3, filters, channels], and
+   turned around: the gradient by x is that of dy. */
+typedef struct {
+    int (*convolution)(const void *x, const float *kernel, void *y, convolution_shape shape, int turned, int threads);
+    int (*kernel_gradient)(const void *x, const void *dy, float *dkernel, convolution_shape shape, int threads);
+    size_t strip;  /* filters are a multiple of it */
+} winograd_form;
+
+extern const winograd_form winograd_avx2, winograd_avx512;

@@ -5,16 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FORMS(name) \
-    int convolution_##name(const float *, const float *, float *, convolution_shape, int turned, int threads); \
-    int kernel_gradient_##name(const float *, const float *, float *, convolution_shape, int threads);
-FORMS(avx2)
-FORMS(avx512)
-
-typedef int convolution(const float *, const float *, float *, convolution_shape, int, int);
-typedef int kernel_gradient(const float *, const float *, float *, convolution_shape, int);
-static const struct { const char *name; convolution *convolve; kernel_gradient *by_kernel; size_t strip; } FORM[] = {
-    {"avx2", convolution_avx2, kernel_gradient_avx2, 16}, {"avx512", convolution_avx512, kernel_gradient_avx512, 32}};
+static const struct { const char *name; const winograd_form *compute; } FORM[] = {
+    {"avx2", &winograd_avx2}, {"avx512", &winograd_avx512}};
 
 static float *numbers(size_t count)
 {
@@ -71,13 +63,13 @@ int main(int count, char **words)
         size_t pixels = s.images * s.height * s.width, taps = 9 * s.channels * s.filters;
         float *x = numbers(pixels * s.channels), *kernel = numbers(taps), *dy = numbers(pixels * s.filters);
         for (size_t form = 0; form < 2; form++) {
-            if (s.filters % FORM[form].strip)
+            if (s.filters % FORM[form].compute->strip)
                 continue;
             for (int turned = 0; turned < 2; turned++) {
                 double *truth = calloc(pixels * s.filters + 1, sizeof(double));
                 float *found = malloc((pixels * s.filters + 1) * sizeof(float));
                 define(x, kernel, NULL, truth, s, turned);
-                wrong |= FORM[form].convolve(x, kernel, found, s, turned, threads);
+                wrong |= FORM[form].compute->convolution(x, kernel, found, s, turned, threads);
                 wrong |= differs(turned ? "turned" : "convolution", FORM[form].name, found, truth, pixels * s.filters, s,
                                  threads);
                 free(truth), free(found);
@@ -85,7 +77,7 @@ int main(int count, char **words)
             double *truth = calloc(taps, sizeof(double));
             float *found = malloc(taps * sizeof(float));
             define(x, NULL, dy, truth, s, 0);
-            wrong |= FORM[form].by_kernel(x, dy, found, s, threads);
+            wrong |= FORM[form].compute->kernel_gradient(x, dy, found, s, threads);
             wrong |= differs("kernel's gradient", FORM[form].name, found, truth, taps, s, threads);
             free(truth), free(found);
         }
