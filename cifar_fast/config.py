@@ -87,6 +87,10 @@ class Config:
                             high=1024, group="augmentation")
     alternating_flip: bool = option(False, "mirror half of the images left to right, and in the next epoch the other "
                                     "half (Jordan, 2024, arXiv:2404.00498)", group="augmentation")
+    brightness: float = option(0.0, "make images brighter or darker by up to this many standard deviations", low=0,
+                               high=10, group="augmentation")
+    contrast: float = option(0.0, "multiply their contrast, about the mean of all images, by a factor in 1 ± this",
+                             low=0, high=1, group="augmentation")
     cutout: int = option(0, "hide a square of this side in pixels (DeVries and Taylor, 2017, arXiv:1708.04552)", low=0,
                          high=1024, group="augmentation")
     mixup: float = option(0.0, "mix pairs of images, their shares from Beta(this, this) (Zhang et al., 2018, "

@@ -7,12 +7,13 @@ import tensorflow as tf
 
 from cifar_fast import parts
 from cifar_fast.augment import Affine, crops, mixing
+from cifar_fast.augment.jitter import brightness_contrast
 from cifar_fast.augment.resize import resized
 from cifar_fast.errors import UserError
 from cifar_fast.network import whitening
 
 # Each stage draws from (seed, epoch + its own number), so that none repeats another's draws.
-CROPS, MIXING, FLIP, OWN = 1 << 28, 2 << 28, 3 << 28, 4 << 28
+CROPS, MIXING, FLIP, OWN, JITTER = 1 << 28, 2 << 28, 3 << 28, 4 << 28, 5 << 28
 COUNTED = 1 << 22  # numbers that are counted at a time: as many int64 are made of them
 
 
@@ -132,6 +133,9 @@ class Preparation:
     def _prepared(self, images, labels, indices, epoch, size):
         config = self.config
         images = self.statistics(self.augment(images, indices, epoch))
+        if config.brightness or config.contrast:
+            images = brightness_contrast(images, self._seed(epoch + JITTER), indices, config.brightness,
+                                         config.contrast)
         if config.cutout:
             images = crops.cutout(images, self._seed(epoch + CROPS), indices, config.cutout)
         mix, alpha = (mixing.mixup, config.mixup) if config.mixup else (mixing.cutmix, config.cutmix)

@@ -4,9 +4,10 @@ import pytest
 import tensorflow as tf
 
 from cifar_fast.augment import Affine, crops, mixing
+from cifar_fast.augment.jitter import brightness_contrast
 from cifar_fast.augment.resize import resized
 from cifar_fast.training import batch
-from cifar_fast.training.batch import CROPS, FLIP, MIXING, Preparation, Statistics
+from cifar_fast.training.batch import CROPS, FLIP, JITTER, MIXING, Preparation, Statistics
 from tests.support import tiny
 
 
@@ -30,7 +31,8 @@ def test_a_constant_channel_neither_divides_by_zero_nor_makes_fills_huge():
 
 RECIPES = {
     "the original's": tiny.ORIGINAL,
-    "the fast ones'": dict(horizontal_flip=False, crop_padding=2, alternating_flip=True, cutout=8),
+    "the fast ones'": dict(horizontal_flip=False, crop_padding=2, alternating_flip=True, cutout=8, brightness=0.2,
+                              contrast=0.3),
     "smaller crops": tiny.ORIGINAL | dict(crop_padding=2, crop_size=24, crop_fill="zero"),
 }
 
@@ -62,6 +64,7 @@ def test_every_flag_reaches_its_stage_and_the_stages_come_in_order():
     config = tiny.config(**RECIPES["the fast ones'"] | dict(crop_fill="zero", mixup=0.5))
     x = crops.pad_crop(tf.constant(images), (0, 3 + CROPS), order, 2, "zero")
     x = standardize(crops.alternating_flip(x, (0, FLIP), order, 3))
+    x = brightness_contrast(x, (0, 3 + JITTER), order, 0.2, 0.3)
     x = mixing.mixup(crops.cutout(x, (0, 3 + CROPS), order, 8), (0, 3 + MIXING), order, 0.5)[0]
     np.testing.assert_allclose(prepared(config, order, 3, 20).images, resized(x, 20), atol=1e-4)
 
