@@ -186,8 +186,9 @@ class Config:
     prune_first: int = option(2, "epochs at the start that leave nothing out", low=1)
     prune_last: int = option(1, "epochs at the end that leave nothing out", low=0)
     tta: str = option("none", "test-time augmentation, reported beside the plain accuracy: the mean over the image and "
-                      "its mirror image, or over these and four moved by a pixel",
-                      choices=("none", "mirror", "translate"))
+                      "its mirror image, or over these and four moved by a pixel; _quarter: of the least certain "
+                      "quarter of the images alone, the others count as they are",
+                      choices=("none", "mirror", "translate", "mirror_quarter", "translate_quarter"))
     target_accuracy: float = option(0.0, "stop after the evaluation that reaches this accuracy; 0: never", low=0,
                                     high=1)
 

@@ -14,7 +14,7 @@ from cifar_fast.data.dataset import Dataset
 from cifar_fast.machine import runtime, team
 from cifar_fast.network import flops
 from cifar_fast.training import batch, plan, trainer
-from cifar_fast.training.evaluate import VIEWS
+from cifar_fast.training.evaluate import passes
 
 PUBLISHED = 50_000, 10_000, (32, 32, 3)  # training and test images of both CIFARs, and their shape
 SECONDS = 3.0  # that a measurement takes, at least
@@ -64,8 +64,8 @@ def lines(config):
         yield (f"{'measured':<10}  {config.batch_size / rate.seconds:,.0f} images/s{_at(size)} in {rate.steps} steps; "
                f"the first took {rate.first:.1f} s")
     # After epochs, and the final one with its views.
-    passes = -(-config.epochs // config.eval_every) + max(1, len(VIEWS[config.tta]))
-    evaluating = passes * data.test * _seconds_an_image(ours)
+    evaluations = -(-config.epochs // config.eval_every) + passes(config.tta)
+    evaluating = evaluations * data.test * _seconds_an_image(ours)
     where = f"{replicas.count} replicas" if replicas else "one device"
     yield (f"{'predicted':<10}  {_hours(training)} of training and {_hours(evaluating)} of evaluations, in "
            f"{decided.compute.precision} on {where}: {decided.compute.reasons['device']}")

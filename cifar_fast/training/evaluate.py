@@ -9,6 +9,14 @@ from cifar_fast.training import objective
 LARGE = 64 * 64  # pixels of an image of which 500 are evaluated at a time
 # Test-time augmentation: the views' weights, the image itself first. Those of cifar10-airbench (Jordan, 2024).
 VIEWS = {"none": [], "mirror": [0.5, 0.5], "translate": [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]}
+QUARTER = "_quarter"  # of a kind's name: the least certain quarter of each batch has the views, the rest one
+KINDS = (*VIEWS, "mirror" + QUARTER, "translate" + QUARTER)
+
+
+def passes(tta):
+    """Forward passes over an image that a kind of test-time augmentation takes, in the mean."""
+    further = max(0, len(VIEWS[tta.removesuffix(QUARTER)]) - 1)
+    return 1 + (further / 4 if tta.endswith(QUARTER) else further)
 
 
 @dataclass(frozen=True)
@@ -39,15 +47,17 @@ class Evaluator:
       batch_size: examples a step; the last batch is padded and the padding not counted. None: 500, or as many fewer as
         the images are larger than 64×64.
       tta: "none", "mirror" (image and mirror image) or "translate" (also both moved by a pixel along both axes, up
-        left and down right, the border reflected).
+        left and down right, the border reflected); "mirror_quarter" or "translate_quarter", the same views of the
+        quarter of each batch whose most likely class has the least probability.
     Raises:
       ValueError: another tta.
     """
 
     def __init__(self, model, images, labels, statistics, *, l2=0.0, batch_size=None, tta="none"):
-        if tta not in VIEWS:
-            raise ValueError(f"tta={tta!r}: must be one of {', '.join(VIEWS)}")
-        self.model, self.statistics, self.l2, self.view_weights = model, statistics, l2, VIEWS[tta]
+        if tta not in KINDS:
+            raise ValueError(f"tta={tta!r}: must be one of {', '.join(KINDS)}")
+        self.model, self.statistics, self.l2 = model, statistics, l2
+        self.view_weights, self.of_a_quarter = VIEWS[tta.removesuffix(QUARTER)], tta.endswith(QUARTER)
         self.examples = len(images)
         batch_size = batch_size or 500 * LARGE // max(LARGE, int(np.prod(images.shape[1:3])))
         self.batch_size = min(max(1, batch_size), self.examples)
@@ -91,11 +101,20 @@ class Evaluator:
         labels = tf.slice(self.labels, [first], [self.batch_size])
         standardized = self.statistics(images)
         logits = self.model(standardized)
-        results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32),
-                   tf.reduce_max(tf.nn.softmax(logits), 1), objective.ranks(logits, labels)]
+        confidences = tf.reduce_max(tf.nn.softmax(logits), 1)
+        results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32), confidences,
+                   objective.ranks(logits, labels)]
         if tta:
-            results.append(objective.ranks(self._averaged(standardized, logits), labels))
+            averaged = (self._averaged_quarter(standardized, logits, confidences) if self.of_a_quarter
+                        else self._averaged(standardized, logits))
+            results.append(objective.ranks(averaged, labels))
         return results
+
+    def _averaged_quarter(self, images, logits, confidences):
+        """The logits, those of the least certain quarter `_averaged`."""
+        least = tf.math.top_k(-confidences, -(-self.batch_size // 4)).indices
+        averaged = self._averaged(tf.gather(images, least), tf.gather(logits, least))
+        return tf.tensor_scatter_nd_update(logits, least[:, None], averaged)
 
     def _averaged(self, images, logits):
         """The logits' weighted mean over all views; the images' own are given."""

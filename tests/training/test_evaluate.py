@@ -6,7 +6,7 @@ import tensorflow as tf
 from cifar_fast.network import resnet
 from cifar_fast.training import objective
 from cifar_fast.training.batch import Statistics
-from cifar_fast.training.evaluate import Evaluator
+from cifar_fast.training.evaluate import KINDS, Evaluator, passes
 from tests.support import tiny
 
 
@@ -59,10 +59,30 @@ def test_augmented_accuracy_is_that_of_the_views_mean_logits(tta, batch_size):
     np.testing.assert_allclose(logits, mean, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("tta", ["mirror", "translate"])
+def test_the_least_certain_quarter_alone_has_the_views(tta):
+    data = tiny.data()
+    model = resnet.build(10, (32, 32, 3), units=3, filters=4)
+    statistics = Statistics.of(data.train_images, "channel")
+    whole, quarter = (Evaluator(model, data.test_images, data.test_labels, statistics, batch_size=20, tta=kind)
+                      for kind in (tta, f"{tta}_quarter"))
+    ranks, expected = ([r.numpy() for r in evaluator.run(True)][-3:] for evaluator in (quarter, whole))
+    confidences, plain, found = ranks
+    least = np.concatenate([np.argsort(confidences[i:i + 20])[:5] + i for i in (0, 20)])
+    assert (expected[2] != plain)[least].any() and (expected[2] != plain)[np.setdiff1d(range(40), least)].any()
+    plain[least] = expected[2][least]
+    np.testing.assert_array_equal(found, plain)
+    assert quarter(tta=True).tta_accuracy == (plain < 1).mean()
+
+
+def test_passes_of_each_kind():
+    assert [passes(kind) for kind in KINDS] == [1, 2, 6, 1.25, 2.25]
+
+
 def test_without_views_there_is_nothing_to_average():
     data = tiny.data()
     model = resnet.build(10, (32, 32, 3), units=3, filters=4)
     evaluator = Evaluator(model, data.test_images, data.test_labels, Statistics.of(data.train_images, "channel"))
     assert evaluator(tta=True).tta_accuracy is None
-    with pytest.raises(ValueError, match="tta='flip': must be one of none, mirror, translate"):
+    with pytest.raises(ValueError, match="tta='flip': must be one of none, mirror, translate, mirror_quarter"):
         Evaluator(model, data.test_images, data.test_labels, None, tta="flip")
