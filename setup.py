@@ -8,7 +8,7 @@ from setuptools import Extension, setup
 WINOGRAD, AFFINE = "cifar_fast/network/native", "cifar_fast/generator/native"
 setup(ext_modules=[
     Extension("cifar_fast_winograd",
-              [f"{WINOGRAD}/{name}.c" for name in ("avx2", "avx512", "winograd", "winograd_ops")],
+              [f"{WINOGRAD}/{name}.c" for name in ("avx2", "avx512", "avx512bf16", "winograd", "winograd_ops")],
               depends=[f"{WINOGRAD}/{name}.h" for name in ("winograd", "vectors", "canvas", "transforms", "form")],
               optional=True, extra_compile_args=["-O3", "-falign-loops=64", "-pthread"], extra_link_args=["-pthread"]),
     Extension("cifar_fast_affine", [f"{AFFINE}/affine.c"],

@@ -103,22 +103,33 @@ def _compiled(asked, gpu, sync_norm):
 
 def _by_winograd(asked, gpu, precision, compiled):
     """Whether `winograd` computes, and why. Raises UserError where it was asked for and can't."""
-    lacking = winograd.INSTRUCTIONS - processor.flags()
-    obstacle = next((why for there, why in (
-        (gpu, "it is for CPUs"),
-        (compiled, "XLA can't hold it"),
-        (precision != "float32", f"it is float32, not {precision}"),
-        (lacking, f"the processor has no {', '.join(sorted(lacking))}"),
-        (not winograd.LIBRARY, "it was not compiled, for want of a C compiler when cifar_fast was installed"),
-    ) if there), "")
+    obstacle = "it is for CPUs" if gpu else "XLA can't hold it" if compiled else _lacks(precision)
     if asked == "winograd" and obstacle:
         raise UserError(f"--convolutions=winograd: {obstacle}; take auto")
     if asked != "auto":
         return asked == "winograd", "asked for"
     if obstacle:
         return False, f"our code in C: {obstacle}"
+    if precision == "bfloat16" and "amx_bf16" in processor.flags():
+        return False, "oneDNN's bfloat16 has matrix units, amx_bf16, which our code in C has not"
     vectors = "AVX-512" if winograd.wide() else "AVX2"
-    return True, f"float32, {vectors}; where channels and filters are multiples of {winograd.LANES}"
+    return True, f"{precision}, {vectors}; where channels and filters are multiples of {winograd.LANES[precision]}"
+
+
+def _lacks(precision):
+    """What `winograd` lacks here to compute in a precision, in words; "" if nothing."""
+    if precision not in winograd.LANES:
+        return f"it is float32 or bfloat16, not {precision}"
+    if missing := winograd.INSTRUCTIONS[precision] - processor.flags():
+        return f"the processor has no {', '.join(sorted(missing))}"
+    if not winograd.LIBRARY:
+        return "it was not compiled, for want of a C compiler when cifar_fast was installed"
+    if precision == "bfloat16":
+        if not winograd.wide():
+            return f"its bfloat16 is for AVX-512, and oneDNN is held to {processor.onednn_limit()}"
+        if not winograd.has_bfloat16():
+            return "it was compiled without bfloat16, which that compiler did not know (GCC does from 10 on)"
+    return ""
 
 
 def _onednn():

@@ -68,9 +68,10 @@ def decide(config):
     """
     where = layout.decide(config, len(tf.config.list_physical_devices("GPU")), os.environ)
     compute = devices.resolve(config.precision, config.xla, where.devices, config.convolutions, config.sync_batch_norm)
-    if config.convolutions == "winograd" and 4 * config.filters % winograd.LANES:
+    lanes = winograd.LANES.get(compute.precision)
+    if config.convolutions == "winograd" and 4 * config.filters % lanes:
         raise UserError(f"--convolutions=winograd: with --filters={config.filters} no convolution has a multiple of "
-                        f"{winograd.LANES} filters, which our code needs; take auto, or a multiple of 4")
+                        f"{lanes} filters, which our code needs; take auto, or a multiple of {lanes // 4}")
     settled = dataclasses.replace(
         config, precision=compute.precision, xla="on" if compute.xla else "off", scale_learning_rate=False,
         learning_rate=config.learning_rate * (where.replica_count if config.scale_learning_rate else 1))

@@ -144,7 +144,7 @@ def _rounded(numbers, dtype):
 
 class Convolution(keras.layers.Conv2D):
     """Keras's. trains_bias=False keeps the bias as it begins: its gradient, a pass over memory, is not taken.
-    by_winograd=True computes it by `winograd`, where that serves."""
+    by_winograd=True computes it by `winograd`, where that serves, which takes the kernel as it is kept, in float32."""
 
     def __init__(self, *args, trains_bias=True, by_winograd=False, **kwargs):
         super().__init__(*args, **kwargs)
@@ -152,9 +152,13 @@ class Convolution(keras.layers.Conv2D):
         self.by_winograd = by_winograd
 
     def build(self, shape):
+        self.by_winograd = self.by_winograd and winograd.serves(self, shape[-1])
         super().build(shape)
         self.bias.trainable = self.trains_bias
-        self.by_winograd = self.by_winograd and winograd.serves(self, shape[-1])
+
+    def add_weight(self, *args, name=None, **kwargs):
+        autocast = not (self.by_winograd and name == "kernel")
+        return super().add_weight(*args, name=name, **{"autocast": autocast} | kwargs)
 
     def convolution_op(self, inputs, kernel):
         if self.by_winograd:

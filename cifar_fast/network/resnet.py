@@ -42,7 +42,7 @@ class ResNet(keras.Model):
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
       precision: "float32", "bfloat16" or "float16", the dtype of convolutions and activations. Variables,
         batch statistics, the pooling, the dense layer and the logits are float32.
-      by_winograd: 3×3 convolutions are those of `winograd`, where it serves; in float32, on CPUs.
+      by_winograd: 3×3 convolutions are those of `winograd`, where it serves; not in float16, on CPUs.
     """
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,

@@ -10,15 +10,27 @@ import tensorflow as tf
 
 from cifar_fast.system import processor
 
-LANES = 16  # the C code takes multiples of it, of channels and of filters
-INSTRUCTIONS = {"avx2", "fma"}  # that it is compiled to
+# By the dtype of activations: of what the C code takes multiples of channels and of filters, and the instructions that
+# it is compiled to.
+LANES = {"float32": 16, "bfloat16": 32}
+INSTRUCTIONS = {"float32": {"avx2", "fma"}, "bfloat16": {"avx512f", "avx512_bf16"}}
 LIBRARY = importlib.util.find_spec("cifar_fast_winograd")  # None where it was not compiled, see setup.py
 
 
 def serves(layer, channels):
     """Whether a Keras `Conv2D` with "same" padding, given so many channels, is one for `convolution`."""
-    return (layer.kernel_size == (3, 3) and layer.strides == (1, 1) and layer.filters % LANES == 0
-            and channels % LANES == 0)
+    lanes = LANES[layer.compute_dtype]
+    return layer.kernel_size == (3, 3) and layer.strides == (1, 1) and not (layer.filters % lanes or channels % lanes)
+
+
+def has_bfloat16():
+    """Whether the C code was compiled with bfloat16, whose instructions not all compilers know."""
+    with tf.Graph().as_default():  # nothing is computed
+        try:
+            convolution(tf.zeros((1, 1, 1, 32), tf.bfloat16), tf.zeros((3, 3, 32, 32)))
+        except TypeError:
+            return False
+    return True
 
 
 def wide():
@@ -31,9 +43,9 @@ def convolution(inputs, kernel):
     """Convolution of stride 1 with "same" padding.
 
     Args:
-      inputs: float32 [B, H, W, C]. kernel: float32 [3, 3, C, F]. C and F are multiples of `LANES`.
+      inputs: float32 or bfloat16 [B, H, W, C]. kernel: float32 [3, 3, C, F]. C and F are multiples of `LANES`.
     Returns:
-      float32 [B, H, W, F]. It and its gradients are the same to the bit whenever as many threads compute.
+      [B, H, W, F], of the inputs' dtype. It and its gradients are the same to the bit whenever as many threads compute.
     Raises:
       tf.errors.InvalidArgumentError: other shapes. tf.errors.ResourceExhaustedError: no memory.
     """

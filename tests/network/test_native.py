@@ -1,6 +1,6 @@
 """The convolutions in C compiled anew: without warnings, and against their definition under the compiler's sanitizers.
 
-The wide form is compiled to AVX2 here, so that it is tested where there is no AVX-512; it is the same text.
+The wide forms are compiled to AVX2 here, so that they are tested where there is no AVX-512; they are the same text.
 """
 import os
 import shutil
@@ -14,12 +14,12 @@ from cifar_fast.network import winograd
 from cifar_fast.system import processor
 
 HERE, NATIVE = Path(__file__).parent / "native", Path(network.__file__).parent / "native"
-SOURCES = [HERE / "random_shapes.c", NATIVE / "avx2.c", NATIVE / "avx512.c"]
+SOURCES = [HERE / "random_shapes.c", *(NATIVE / f"{form}.c" for form in ("avx2", "avx512", "avx512bf16"))]
 SHAPES = os.environ.get("NATIVE_SHAPES", "20")  # .ci/run asks for more
 FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-pthread", f"-I{NATIVE}"]
 
 pytestmark = pytest.mark.skipif(
-    not shutil.which("gcc") or not winograd.INSTRUCTIONS <= processor.flags(), reason="needs gcc, and AVX2")
+    not shutil.which("gcc") or not winograd.INSTRUCTIONS["float32"] <= processor.flags(), reason="needs gcc, and AVX2")
 
 
 @pytest.mark.parametrize("options", [

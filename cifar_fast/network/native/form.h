@@ -20,16 +20,16 @@
    AVX-512: ROWS divides BLOCK, and three times ADDED or less are WINOGRAD_LANES. */
 enum { ROWS = WIDTH == 64 ? 12 : 6, ADDED = WIDTH == 64 ? 8 : 6, MAX_THREADS = 64 };
 
-/* out[ROWS][STRIP] = v[ROWS][channels] u[channels][STRIP]; rows of out lie `filters` apart. */
-OWN void multiply(const float *v, const float *u, float *out, size_t channels, size_t filters)
+/* out[ROWS][STRIP] = v[ROWS][n] u[n][STRIP]; rows of out lie `filters` apart. */
+OWN void multiply(const factor *v, const factor *u, float *out, size_t n, size_t filters)
 {
     vector sums[ROWS][2] = {0};
-    for (size_t c = 0; c < channels; c++, u += STRIP) {
-        vector left = load(u), right = load(u + LANES);
+    for (size_t c = 0; c < n; c++, u += STRIP) {
+        factors left = *(const factors *)u, right = *(const factors *)(u + LANES);
 #pragma GCC unroll 12
         for (int r = 0; r < ROWS; r++) {
-            sums[r][0] += v[r * channels + c] * left;
-            sums[r][1] += v[r * channels + c] * right;
+            sums[r][0] = add_product(sums[r][0], v[r * n + c], left);
+            sums[r][1] = add_product(sums[r][1], v[r * n + c], right);
         }
     }
 #pragma GCC unroll 12
@@ -39,8 +39,8 @@ OWN void multiply(const float *v, const float *u, float *out, size_t channels, s
     }
 }
 
-/* out[rows][STRIP] += Σ v[t][rows] d[t][STRIP] over n windows t; rows of out lie `filters` apart. */
-INLINE CODE void add_rows(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters,
+/* out[rows][STRIP] += Σ v[t][rows] d[t][STRIP] over t < n; rows of out lie `filters` apart. */
+INLINE CODE void add_rows(const factor *v, const factor *d, float *out, size_t n, size_t channels, size_t filters,
                           int rows)
 {
     vector sums[ADDED][2];
@@ -50,11 +50,11 @@ INLINE CODE void add_rows(const float *v, const float *d, float *out, size_t n, 
         sums[r][1] = load(out + r * filters + LANES);
     }
     for (size_t t = 0; t < n; t++, v += channels, d += filters) {
-        vector left = load(d), right = load(d + LANES);
+        factors left = *(const factors *)d, right = *(const factors *)(d + LANES);
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
-            sums[r][0] += v[r] * left;
-            sums[r][1] += v[r] * right;
+            sums[r][0] = add_product(sums[r][0], v[r], left);
+            sums[r][1] = add_product(sums[r][1], v[r], right);
         }
     }
 #pragma GCC unroll 12
@@ -65,7 +65,7 @@ INLINE CODE void add_rows(const float *v, const float *d, float *out, size_t n, 
 }
 
 /* The same for WINOGRAD_LANES rows. */
-OWN void add_products(const float *v, const float *d, float *out, size_t n, size_t channels, size_t filters)
+OWN void add_products(const factor *v, const factor *d, float *out, size_t n, size_t channels, size_t filters)
 {
     add_rows(v, d, out, n, channels, filters, ADDED);
     add_rows(v + ADDED, d, out + ADDED * filters, n, channels, filters, ADDED);
@@ -76,16 +76,22 @@ OWN void add_products(const float *v, const float *d, float *out, size_t n, size
 typedef struct {
     canvas on;
     element *x, *y;  /* y: or its gradient */
-    float *kernels, *sums, *workspaces;  /* kernels: at their points */
+    factor *kernels;  /* at their points */
+    float *sums, *workspaces;
     size_t parts;
     size_t workers, next;  /* how many have begun; the first block or part that nobody has taken */
 } job;
 
-/* What each of them has to itself: a block at its points, before and after the products, and a pixel of zeros and one
+/* What each of them has to itself: a block at its points, of x and of y or its gradient, and a pixel of zeros and one
    for what nobody reads. */
-typedef struct { float *in, *out; element *zeros, *unused; size_t stride_in, stride_out; } workspace;
+typedef struct {
+    factor *x, *dy;
+    float *y;  /* in dy's place */
+    element *zeros, *unused;
+    size_t stride_x, stride_y;
+} workspace;
 
-/* How far apart points of a block lie: a line more than they need, lest they share few places of a cache. */
+/* How far apart points of a block lie: a line more than float32 need, lest they share few places of a cache. */
 static size_t stride_of(size_t channels)
 {
     return BLOCK * channels + LINE / sizeof(float);
@@ -103,31 +109,32 @@ static workspace take_workspace(job *j)
     float *begin = j->workspaces + __atomic_fetch_add(&j->workers, 1, __ATOMIC_RELAXED) * workspace_size(s);
     element *zeros = (element *)(begin + POINTS * (in + out));
     memset(zeros, 0, pixel * sizeof(element));
-    return (workspace){begin, begin + POINTS * in, zeros, zeros + pixel, in, out};
+    float *y = begin + POINTS * in;
+    return (workspace){(factor *)begin, (factor *)y, y, zeros, zeros + pixel, in, out};
 }
 
 CODE static void *convolve(void *argument)
 {
     job *j = argument;
     workspace own = take_workspace(j);
-    size_t channels = j->on.shape.channels, filters = j->on.shape.filters, end = windows(&j->on);
+    size_t channels = j->on.shape.channels, n = channels / TERMS, filters = j->on.shape.filters, end = windows(&j->on);
     block in, out;
     size_t first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
     find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
     while (in.n) {
-        transform_inputs(&in, own.in, own.stride_in, channels);
+        transform_inputs(&in, own.x, own.stride_x, channels, CHANNELS);
         find_block(&out, &j->on, first, end, 0, OUT, j->y, filters, own.unused);
         first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
         find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);  /* the next block's */
-        const float *u = j->kernels;
+        const factor *u = j->kernels;
         for (int p = 0; p < POINTS; p++) {
             fetch(&in, p / IN, p % IN, channels);
-            for (size_t f = 0; f < filters; f += STRIP, u += channels * STRIP)
+            for (size_t f = 0; f < filters; f += STRIP, u += n * STRIP)
                 for (size_t t = 0; t < out.n; t += ROWS)  /* the last rows may hold anything: nobody reads them */
-                    multiply(own.in + p * own.stride_in + t * channels, u,
-                             own.out + p * own.stride_out + t * filters + f, channels, filters);
+                    multiply(own.x + p * own.stride_x + t * n, u, own.y + p * own.stride_y + t * filters + f, n,
+                             filters);
         }
-        transform_outputs(&out, own.out, own.stride_out, filters);
+        transform_outputs(&out, own.y, own.stride_y, filters);
     }
     return NULL;
 }
@@ -145,9 +152,9 @@ CODE static void *sum_kernel_gradients(void *argument)
         find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
         find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
         while (x.n) {
-            size_t n = x.n;
-            transform_inputs(&x, own.in, own.stride_in, channels);
-            transform_output_gradients(&dy, own.out, own.stride_out, filters);
+            size_t n = (x.n + TERMS - 1) / TERMS;
+            transform_inputs(&x, own.x, own.stride_x, channels, WINDOWS);
+            transform_output_gradients(&dy, own.dy, own.stride_y, filters);
             first += BLOCK;  /* the next block's pixels are fetched while this one's are multiplied */
             find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
             find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
@@ -157,7 +164,7 @@ CODE static void *sum_kernel_gradients(void *argument)
                     fetch(&dy, p / OUT, p % OUT, filters);
                 for (size_t f = 0; f < filters; f += STRIP)
                     for (size_t c = 0; c < channels; c += WINOGRAD_LANES)
-                        add_products(own.in + p * own.stride_in + c, own.out + p * own.stride_out + f,
+                        add_products(own.x + p * own.stride_x + c, own.dy + p * own.stride_y + f,
                                      sums + (p * channels + c) * filters + f, n, channels, filters);
             }
         }
@@ -191,12 +198,13 @@ static float *allocate(size_t numbers)
 static int convolution(const void *x, const float *kernel, void *y, convolution_shape shape, int turned, int threads)
 {
     threads = at_most(threads);
-    size_t kernels = POINTS * shape.channels * shape.filters;
+    size_t kernels = POINTS * shape.channels * shape.filters / TERMS;
     float *memory = allocate(kernels + threads * workspace_size(shape));
     if (!memory)
         return -1;
-    transform_kernels(kernel, memory, shape.channels, shape.filters, turned);
-    job j = {.on = canvas_of(shape), .x = (element *)x, .kernels = memory, .y = y, .workspaces = memory + kernels};
+    job j = {.on = canvas_of(shape), .x = (element *)x, .kernels = (factor *)memory, .y = y,
+             .workspaces = memory + kernels};
+    transform_kernels(kernel, j.kernels, shape.channels, shape.filters, turned);
     work_together(convolve, &j, threads);
     free(memory);
     return 0;

@@ -13,13 +13,15 @@ typedef struct TF_KernelBuilder TF_KernelBuilder;
 typedef struct TF_OpKernelConstruction TF_OpKernelConstruction;
 typedef struct TF_OpKernelContext TF_OpKernelContext;
 typedef struct TF_ShapeInferenceContext TF_ShapeInferenceContext;
-enum { TF_OK = 0, TF_INVALID_ARGUMENT = 3, TF_RESOURCE_EXHAUSTED = 8, TF_FLOAT = 1 };
+enum { TF_OK = 0, TF_INVALID_ARGUMENT = 3, TF_RESOURCE_EXHAUSTED = 8, TF_FLOAT = 1, TF_BFLOAT16 = 14 };
 
 TF_Status *TF_NewStatus(void);
 void TF_DeleteStatus(TF_Status *);
 int TF_GetCode(const TF_Status *);
 void TF_SetStatus(TF_Status *, int code, const char *message);
 void *TF_TensorData(const TF_Tensor *);
+int TF_TensorType(const TF_Tensor *);
+size_t TF_DataTypeSize(int type);
 int TF_NumDims(const TF_Tensor *);
 int64_t TF_Dim(const TF_Tensor *, int);
 void TF_DeleteTensor(TF_Tensor *);
@@ -41,7 +43,7 @@ TF_Tensor *TF_AllocateOutput(TF_OpKernelContext *, int, int type, const int64_t 
                              TF_Status *);
 void TF_OpKernelContext_Failure(TF_OpKernelContext *, TF_Status *);
 
-typedef int algorithm(const float *, const float *, float *, convolution_shape, winograd_means);
+typedef int algorithm(const void *, const void *, void *, convolution_shape, winograd_means);
 
 enum { TENSORS = 3, INPUTS = 2, RANK = 4, TAPS = 3 };
 
@@ -53,13 +55,13 @@ typedef struct {
 } operation;
 
 static const operation CONVOLUTION = {
-    "CifarFastConvolution", {"x: float", "kernel: float", "y: float"}, winograd_convolution,
+    "CifarFastConvolution", {"x: T", "kernel: float", "y: T"}, winograd_convolution,
     .x = 0, .kernel = 1, .y = 2};
 static const operation INPUT_GRADIENT = {
-    "CifarFastInputGradient", {"dy: float", "kernel: float", "dx: float"}, winograd_input_gradient,
+    "CifarFastInputGradient", {"dy: T", "kernel: float", "dx: T"}, winograd_input_gradient,
     .y = 0, .kernel = 1, .x = 2};
 static const operation KERNEL_GRADIENT = {
-    "CifarFastKernelGradient", {"x: float", "dy: float", "dkernel: float"}, winograd_kernel_gradient,
+    "CifarFastKernelGradient", {"x: T", "dy: T", "dkernel: float"}, winograd_kernel_gradient,
     .x = 0, .y = 1, .kernel = 2};
 
 static void set_dims(int64_t *dims, size_t a, size_t b, size_t c, size_t d)
@@ -67,8 +69,9 @@ static void set_dims(int64_t *dims, size_t a, size_t b, size_t c, size_t d)
     dims[0] = a, dims[1] = b, dims[2] = c, dims[3] = d;
 }
 
-/* The sizes of a convolution from those of its inputs, and those of its output; returns whether the inputs agree. */
-static bool infer(const operation *op, int64_t dims[TENSORS][RANK], convolution_shape *s)
+/* The sizes of a convolution from those of its inputs, and those of its output; returns whether the inputs agree, and
+   are of whole lanes. */
+static bool infer(const operation *op, int64_t dims[TENSORS][RANK], size_t lanes, convolution_shape *s)
 {
     const int64_t *images = dims[0];  /* x or dy */
     s->images = images[0], s->height = images[1], s->width = images[2];
@@ -79,13 +82,13 @@ static bool infer(const operation *op, int64_t dims[TENSORS][RANK], convolution_
     set_dims(expected[op->y], s->images, s->height, s->width, s->filters);
     set_dims(expected[op->kernel], TAPS, TAPS, s->channels, s->filters);
     memcpy(dims[INPUTS], expected[INPUTS], sizeof expected[INPUTS]);
-    return !memcmp(dims, expected, sizeof expected) && s->height && s->width && s->channels % WINOGRAD_LANES == 0
-        && s->filters % WINOGRAD_LANES == 0;
+    return !memcmp(dims, expected, sizeof expected) && s->height && s->width && s->channels % lanes == 0
+        && s->filters % lanes == 0;
 }
 
 static void apply(const operation *op, void *means, TF_OpKernelContext *context)
 {
-    winograd_means by = {(intptr_t)means / 2, (intptr_t)means % 2};
+    winograd_means by = {(intptr_t)means / 2, (intptr_t)means % 2, 0};
     TF_Status *status = TF_NewStatus();
     TF_Tensor *tensors[TENSORS] = {NULL};
     int64_t dims[TENSORS][RANK] = {0};
@@ -97,12 +100,17 @@ static void apply(const operation *op, void *means, TF_OpKernelContext *context)
         for (int d = 0; d < RANK && TF_GetCode(status) == TF_OK; d++)
             dims[i][d] = TF_Dim(tensors[i], d);
     }
-    if (TF_GetCode(status) == TF_OK && !infer(op, dims, &shape))
-        TF_SetStatus(status, TF_INVALID_ARGUMENT, "the inputs' sizes differ, images have no pixels, the kernel is "
-                     "not 3x3, or channels or filters are no multiple of 16");
+    if (TF_GetCode(status) == TF_OK) {
+        by.bfloat16 = TF_TensorType(tensors[0]) == TF_BFLOAT16;
+        if (!infer(op, dims, by.bfloat16 ? 2 * WINOGRAD_LANES : WINOGRAD_LANES, &shape))
+            TF_SetStatus(status, TF_INVALID_ARGUMENT, "the inputs' sizes differ, images have no pixels, the kernel is "
+                         "not 3x3, or channels or filters are no multiple of 16, or of 32 in bfloat16");
+    }
     if (TF_GetCode(status) == TF_OK) {
         size_t numbers = dims[INPUTS][0] * dims[INPUTS][1] * dims[INPUTS][2] * dims[INPUTS][3];
-        tensors[INPUTS] = TF_AllocateOutput(context, 0, TF_FLOAT, dims[INPUTS], RANK, numbers * sizeof(float), status);
+        int type = op->kernel == INPUTS ? TF_FLOAT : TF_TensorType(tensors[0]);
+        tensors[INPUTS] = TF_AllocateOutput(context, 0, type, dims[INPUTS], RANK, numbers * TF_DataTypeSize(type),
+                                            status);
     }
     if (TF_GetCode(status) == TF_OK
         && op->compute(TF_TensorData(tensors[0]), TF_TensorData(tensors[1]), TF_TensorData(tensors[2]), shape, by))
@@ -141,6 +149,7 @@ static void add(const operation *op, void (*on_cpu)(void *, TF_OpKernelContext *
     for (int i = 0; i < INPUTS; i++)
         TF_OpDefinitionBuilderAddInput(definition, op->tensors[i]);
     TF_OpDefinitionBuilderAddOutput(definition, op->tensors[INPUTS]);
+    TF_OpDefinitionBuilderAddAttr(definition, WINOGRAD_BFLOAT16 ? "T: {float, bfloat16}" : "T: {float}");
     TF_OpDefinitionBuilderAddAttr(definition, "threads: int >= 1");
     TF_OpDefinitionBuilderAddAttr(definition, "wide: bool");
     /* The caller says what shapes come out. */
