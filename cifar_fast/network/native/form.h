@@ -10,7 +10,7 @@
    This text is compiled once for each form, see `vectors.h`; FORM names what it defines.
 
    A thread takes BLOCK windows at a time, so that what it computes of them stays in its caches, and lets the pixels of
-   the next block come near while it multiplies those of this one. */
+   the next block, and those that it writes of this one, come near while it multiplies. */
 #include "transforms.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -129,6 +129,8 @@ CODE static void *convolve(void *argument)
         const factor *u = j->kernels;
         for (int p = 0; p < POINTS; p++) {
             fetch(&in, p / IN, p % IN, channels);
+            if (p < OUT * OUT)
+                fetch(&out, p / OUT, p % OUT, filters);
             for (size_t f = 0; f < filters; f += STRIP, u += n * STRIP)
                 for (size_t t = 0; t < out.n; t += ROWS)  /* the last rows may hold anything: nobody reads them */
                     multiply(own.x + p * own.stride_x + t * n, u, own.y + p * own.stride_y + t * filters + f, n,
