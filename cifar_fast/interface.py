@@ -71,16 +71,18 @@ def evaluate(workdir, which="best", **changes):
 
 
 def predict(workdir, images, out="predictions.csv", which="best", *, probabilities=False, skip_damaged=False,
-            precision=None):
+            image_column=None, precision=None, tta=None):
     """Writes what a run's network takes images for, as CSV: the image's name, its likeliest class and the probability,
     and the next four.
 
     Args:
       workdir: the run directory. which: "best" or "last".
-      images: an image file; a folder or an archive (.zip, .tar) of images; or an .npz with an array `x` of them.
+      images: an image file; a folder or an archive (.zip, .tar) of images; a table of paths, or Parquet with the images
+        in it; or an .npz with an array `x` of them.
       out: the file to write; whatever ends this, it is whole or what it was before.
       probabilities: add a column for each class. skip_damaged: leave out what can't be decoded.
-      precision: that of the arithmetic, as in `Config`; None takes the run's.
+      image_column: the table's column of images or their paths; None finds it by looking.
+      precision, tta: of the arithmetic, and of the views that are averaged, as in `Config`; None takes the run's.
     Returns:
       A dict: `images`, how many were predicted, and `damaged`, a line for each that was left out.
     Raises:
@@ -88,11 +90,12 @@ def predict(workdir, images, out="predictions.csv", which="best", *, probabiliti
     """
     _check_which(which)
     from cifar_fast.runs.directory import workdir as workdirs
-    config = workdirs.config_of_run(workdir, **({"precision": precision} if precision else {}))
+    changes = {name: value for name, value in (("precision", precision), ("tta", tta)) if value is not None}
+    config = workdirs.config_of_run(workdir, **changes)
     _start_tensorflow()
     from cifar_fast.runs import predict as predictions
     images = paths.local(images, "images")
-    count, damaged = predictions.predict(config, images, out, which, probabilities, skip_damaged)
+    count, damaged = predictions.predict(config, images, out, which, probabilities, skip_damaged, image_column)
     return {"images": count, "damaged": damaged}
 
 

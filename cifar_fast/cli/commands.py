@@ -85,13 +85,14 @@ def _evaluate(values):
 
 def _predict(values):
     if not values["images"].value:
-        raise UserError("--images: missing; give an image, a folder or archive of images, or an .npz")
-    config, out = _config_of_run(values, ["precision"]), _out(values, "predict")
+        raise UserError("--images: missing; give an image, a folder, archive or table of images, or an .npz")
+    config, out = _config_of_run(values, ["precision", "tta"]), _out(values, "predict")
     images = paths.local(values["images"].value, "--images")
     environment.start()
     from cifar_fast.runs import predict
     count, damaged = predict.predict(config, images, out, values["which"].value, values["probabilities"].value,
-                                     values["skip_damaged"].value or config.skip_damaged)
+                                     values["skip_damaged"].value or config.skip_damaged,
+                                     values["image_column"].value)
     for line in damaged:
         warn(f"left out: {line}")
     say(f"wrote {out}: {count:,} image{'s' * (count != 1)}")

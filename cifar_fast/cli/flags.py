@@ -34,7 +34,8 @@ VERSION = {"--version", "-V", "version"}
 # What --out is where it is left out.
 OUT = {"augment": "augmentation.png", "predict": "predictions.csv", "compare": "comparison"}
 USED = {"train": (*FLAGFILES, *FIELDS), "evaluate": ("flagfile", "workdir", *OF_EVALUATION, "which"),
-        "predict": ("flagfile", "workdir", "skip_damaged", "precision", "which", "images", "out", "probabilities"),
+        "predict": ("flagfile", "workdir", "image_column", "skip_damaged", "precision", "tta", "which", "images", "out",
+                    "probabilities"),
         "export": ("flagfile", "workdir", "data_dir", "which", "format"), "augment": (*FLAGFILES, *FIELDS, "out"),
         "describe": (*FLAGFILES, *FIELDS), "compare": ("out", "baseline", "target"),
         "study": (*FLAGFILES, *STUDY, *(name for name in FIELDS if name not in ("seed", "workdir"))),
@@ -105,8 +106,8 @@ def define():
     flags.DEFINE_bool("final", False, "evaluate on the test set; otherwise on --validation_examples held out, "
                       f"{HELD_OUT:,} where it is not given", flag_values=values)
     flags.DEFINE_multi_string("folders", [], "what stands after compare", flag_values=values)
-    flags.DEFINE_string("images", None, "an image, a folder or archive (.zip, .tar) of images, or an .npz with an "
-                        "array x of them; no labels are needed", flag_values=values)
+    flags.DEFINE_string("images", None, "an image, a folder or archive (.zip, .tar) of images, a table of them "
+                        "(CSV or Parquet), or an .npz with an array x; no labels are needed", flag_values=values)
     flags.DEFINE_bool("probabilities", False, "add a column for the probability of each class", flag_values=values)
     return values
 

@@ -9,6 +9,11 @@ GROUPS = tuple(dict.fromkeys(field.metadata["group"] for field in dataclasses.fi
 OF_RUN = {"workdir": ("the run to read", Config.workdir),  # in place of train's help and default
           "data_dir": ("other labelled data, or the run's where they are now; export reads them only for a run of "
                        "before version 0.2, which kept no statistics", "the run's")}
+OF_PREDICTION = {"image_column": ("a table's column of images or their paths; of a folder or archive it asks for the "
+                                  "tables there", "found by looking"),
+                 "tta": ("average each image's prediction over it and its mirror image, or over these and four moved "
+                         "by a pixel; _quarter: of the least certain quarter alone (none, mirror, translate, "
+                         "mirror_quarter, translate_quarter)", "the run's")}
 
 
 def text(asked):
@@ -45,7 +50,8 @@ def _help(command):
             choices = field.metadata["choices"]
             text, default = field.metadata["help"] + (f" ({', '.join(choices)})" if choices else ""), field.default
             if command in ("evaluate", "predict", "export"):
-                text, default = OF_RUN.get(field.name, (text, "the run's"))
+                known = OF_RUN | (OF_PREDICTION if command == "predict" else {})
+                text, default = known.get(field.name, (text, "the run's"))
             lines += _flag_help(field.name, default, text)
     return "\n".join(lines)
 

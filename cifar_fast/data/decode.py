@@ -140,26 +140,26 @@ def _check(size, mode, resample, fit):
 @contextlib.contextmanager
 def _image(source, most):
     """Opens an image, which reads its header alone. What Pillow raises in the block becomes a DamagedImage."""
-    with contextlib.ExitStack() as stack:
-        if isinstance(source, (str, bytes, os.PathLike)):
-            file, name = stack.enter_context(open(source, "rb")), os.fsdecode(source)
-        else:
-            file, name = source, getattr(source, "name", "a file object")
-        try:
-            image = stack.enter_context(Image.open(file, formats=_formats()))
+    if isinstance(source, (str, bytes, os.PathLike)):
+        with open(os.fsdecode(source), "rb") as file, _image(file, most) as image:
+            yield image
+        return
+    try:
+        with Image.open(source, formats=_formats()) as image:
             if most and (image.width * image.height > most or max(image.size) > SIDE):
                 raise ValueError(f"it declares {image.width}×{image.height} pixels, at most {most} are decoded, and "
                                  f"{SIDE} a side")
             yield image
-        except MemoryError:
-            raise
-        except Exception as error:  # of a damaged file Pillow's parsers may raise what they like
-            why = short(str(error)) or type(error).__name__
-            raise DamagedImage(f"{name}: can't be read as an image ({why})") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # of a damaged file Pillow's parsers may raise what they like
+        name, why = getattr(source, "name", "a file object"), short(str(error)) or type(error).__name__
+        raise DamagedImage(f"{name}: can't be read as an image ({why})") from error
 
 
 def _looks(image):
-    clear = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
+    bands = image.getbands()
+    clear = "A" in bands or "a" in bands or "transparency" in image.info
     grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;")
     return image.height, image.width, ("L" if grey else "RGB") + "A" * clear
 

@@ -1,4 +1,5 @@
-"""Images without labels: one file, those in a folder or an archive, or an array in an .npz; a batch at a time."""
+"""Images without labels: one file, those in a folder or an archive or that a table names, those in a Parquet file, or
+an array in an .npz; a batch at a time."""
 import functools
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cifar_fast.data import conversion, decode, npz, packing
+from cifar_fast.data.labelled import tables
 from cifar_fast.data.labelled.cache import PIXELS, RESAMPLE
 from cifar_fast.data.labelled.images import PICTURES
-from cifar_fast.data.labelled.members import members
+from cifar_fast.data.labelled.members import Folder, members
+from cifar_fast.data.labelled.parquet import Parquet
 from cifar_fast.errors import UserError, short
 from cifar_fast.system import processor
 
@@ -51,31 +54,69 @@ class Source:
             yield names, np.stack(images)
 
 
-def find(path, form):
+def find(path, form, image_column=None):
     """The `Source` of what lies at a path.
 
     Args:
       path: an image file; a folder, or an archive (.zip, .tar, packed or not): all images below it, of a folder in the
-        order of their names, of an archive in its own; an .npz with an array of images, named "x[0]", "x[1]", ….
+        order of their names, of an archive in its own; a table (CSV, TSV or Parquet), beside which its images lie,
+        named as it names them, in its order; Parquet with the images in it, named "FILE[0]", "FILE[1]", …; an .npz with
+        an array of images, named "x[0]", "x[1]", …. A folder without images may hold tables.
       form: a `Form`.
+      image_column: of a table; None finds it by looking. In a folder or archive it asks for the tables there, whose
+        images come, of an archive, in the archive's order.
     Raises:
-      UserError: no images there, or such as can't be brought to the form.
+      UserError: no images there, or such as can't be brought to the form; no such column.
     """
     path = Path(path)
     if not path.exists():
-        raise UserError(f"--images={path}: does not exist; give an image, a folder or archive of images, or an .npz")
+        raise UserError(f"--images={path}: does not exist; give an image, a folder, archive or table of images, or an "
+                        ".npz")
     try:
+        if path.is_file() and path.suffix.lower() in tables.ENDINGS:
+            return _of_tables(path, None, [path.name], form, image_column)
         if path.is_file() and path.suffix.lower() in PICTURES:
+            _refuse(path, image_column)
             return _of_files(path, 1, [(path.name, functools.partial(open, path, "rb"))], form)
         if path.is_file() and packing.kind(path) == ".zip" and npz.is_one(path):
+            _refuse(path, image_column)
             return _of_array(path, form)
     except OSError as error:
         raise UserError(f"--images={path}: can't be read ({error.strerror})") from None
     files = members(path)
     names = [name for name in files.files if name.lower().endswith(PICTURES)]
+    listed = [name for name in files.files if name.lower().endswith(tables.ENDINGS)]
+    if listed and (image_column or not names):
+        return _of_tables(path, files, listed, form, image_column)
+    _refuse(path, image_column)
     if not names:
         raise UserError(f"--images={path}: holds no image; expected files ending in {', '.join(PICTURES)}")
     return _of_files(path, len(names), files.read(names), form)
+
+
+def _refuse(path, image_column):
+    if image_column:
+        raise UserError(f"--image_column={image_column}: {path} is no table and holds none; leave the flag out")
+
+
+def _of_tables(path, files, names, form, image_column):
+    """files: the `Members` with the tables in them, or None for a table that is `path` itself."""
+    folder = path if files else path.parent
+    parquets = [name for name in names if name.lower().endswith(".parquet")]
+    if parquets and not folder.is_dir():
+        raise UserError(f"--images={path}: Parquet files are not read within an archive; unpack it")
+    whole = [Parquet([folder / name]) for name in parquets]
+    if whole and "image" in whole[0].kinds.values():
+        columns = [table.images(image_column) for table in whole]
+        return _of_files(path, sum(table.rows for table in whole), (
+            (f"{name}[{row}]", opened) for name, table, column in zip(parquets, whole, columns, strict=True)
+            for row, opened in table.read(column, range(table.rows))), form)
+    files = files or Folder(folder)
+    pictures = [name for name in files.files if name.lower().endswith(PICTURES)]
+    called = {}  # by the table, of each image
+    for name in parquets or names:
+        called |= dict(zip(*tables.unlabelled(files, name, pictures, image_column), strict=True))
+    return _of_files(path, len(called), ((called[name], opened) for name, opened in files.read(list(called))), form)
 
 
 def _of_array(path, form):

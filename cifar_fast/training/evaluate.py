@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from cifar_fast.training import objective
 
-LARGE = 64 * 64  # pixels of an image of which 500 are evaluated at a time
+LARGE = 64 * 64  # pixels of an image, see `at_a_time`
 # Test-time augmentation: the views' weights, the image itself first. Those of cifar10-airbench (Jordan, 2024).
 VIEWS = {"none": [], "mirror": [0.5, 0.5], "translate": [0.25, 0.25, 0.125, 0.125, 0.125, 0.125]}
 QUARTER = "_quarter"  # of a kind's name: the least certain quarter of each batch has the views, the rest one
@@ -44,8 +44,7 @@ class Evaluator:
     Args:
       model: a built `ResNet`. images, labels: uint8 [N, H, W, C], int32 [N].
       statistics: a `batch.Statistics` to standardize with. l2: factor of the penalty in the reported loss.
-      batch_size: examples a step; the last batch is padded and the padding not counted. None: 500, or as many fewer as
-        the images are larger than 64×64.
+      batch_size: examples a step; the last batch is padded and the padding not counted. None: see `at_a_time`.
       tta: "none", "mirror" (image and mirror image) or "translate" (also both moved by a pixel along both axes, up
         left and down right, the border reflected); "mirror_quarter" or "translate_quarter", the same views of the
         quarter of each batch whose most likely class has the least probability.
@@ -57,10 +56,9 @@ class Evaluator:
         if tta not in KINDS:
             raise ValueError(f"tta={tta!r}: must be one of {', '.join(KINDS)}")
         self.model, self.statistics, self.l2 = model, statistics, l2
-        self.view_weights, self.of_a_quarter = VIEWS[tta.removesuffix(QUARTER)], tta.endswith(QUARTER)
+        self.tta, self.view_weights = tta, VIEWS[tta.removesuffix(QUARTER)]
         self.examples = len(images)
-        batch_size = batch_size or 500 * LARGE // max(LARGE, int(np.prod(images.shape[1:3])))
-        self.batch_size = min(max(1, batch_size), self.examples)
+        self.batch_size = min(batch_size or at_a_time(*images.shape[1:3]), self.examples)
         padding = -self.examples % self.batch_size
         self.images = tf.constant(np.concatenate([images, images[:padding]]))
         self.labels = tf.constant(np.concatenate([labels, labels[:padding]]))
@@ -101,30 +99,33 @@ class Evaluator:
         labels = tf.slice(self.labels, [first], [self.batch_size])
         standardized = self.statistics(images)
         logits = self.model(standardized)
-        confidences = tf.reduce_max(tf.nn.softmax(logits), 1)
-        results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32), confidences,
-                   objective.ranks(logits, labels)]
+        results = [objective.cross_entropy(logits, labels), tf.argmax(logits, 1, tf.int32),
+                   tf.reduce_max(tf.nn.softmax(logits), 1), objective.ranks(logits, labels)]
         if tta:
-            averaged = (self._averaged_quarter(standardized, logits, confidences) if self.of_a_quarter
-                        else self._averaged(standardized, logits))
-            results.append(objective.ranks(averaged, labels))
+            results.append(objective.ranks(averaged(self.model, standardized, logits, self.tta), labels))
         return results
 
-    def _averaged_quarter(self, images, logits, confidences):
-        """The logits, those of the least certain quarter `_averaged`."""
-        least = tf.math.top_k(-confidences, -(-self.batch_size // 4)).indices
-        averaged = self._averaged(tf.gather(images, least), tf.gather(logits, least))
-        return tf.tensor_scatter_nd_update(logits, least[:, None], averaged)
 
-    def _averaged(self, images, logits):
-        """The logits' weighted mean over all views; the images' own are given."""
-        views, weights = tf.stack(further_views(images, len(self.view_weights))), tf.constant(self.view_weights)
+def at_a_time(height, width):
+    """How many images of a size are evaluated at a time: 500, or as many fewer as they are larger than 64×64."""
+    return max(1, 500 * LARGE // max(LARGE, height * width))
 
-        def add(i, mean):
-            return i + 1, mean + weights[i + 1] * self.model(tf.ensure_shape(views[i], images.shape))
 
-        # A loop, so that there is one network in the program, however many views.
-        return tf.while_loop(lambda i, _: i < len(self.view_weights) - 1, add, [0, weights[0] * logits])[1]
+def averaged(model, images, logits, tta):
+    """The logits' weighted mean over all views, of standardized images [B, H, W, C]; `logits` are the images' own, and
+    `tta` is one of `KINDS` but for "none"."""
+    if tta.endswith(QUARTER):
+        least = tf.math.top_k(-tf.reduce_max(tf.nn.softmax(logits), 1), -(-images.shape[0] // 4)).indices
+        mean = averaged(model, tf.gather(images, least), tf.gather(logits, least), tta.removesuffix(QUARTER))
+        return tf.tensor_scatter_nd_update(logits, least[:, None], mean)
+    count, weights = len(VIEWS[tta]), tf.constant(VIEWS[tta])
+    views = tf.stack(further_views(images, count))
+
+    def add(i, mean):
+        return i + 1, mean + weights[i + 1] * model(tf.ensure_shape(views[i], images.shape))
+
+    # A loop, so that there is one network in the program, however many views.
+    return tf.while_loop(lambda i, _: i < count - 1, add, [0, weights[0] * logits])[1]
 
 
 def _hit_rates(ranks):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from cifar_fast.data import sources, tfds
+from cifar_fast.data.labelled.cache import Form, formed
+from cifar_fast.data.labelled.images import Reading
 from cifar_fast.errors import UserError
 from tests.support.files_of_cifar import content, write_folder
 
@@ -41,6 +43,41 @@ def test_a_prepared_tfds_folder(tmp_path, monkeypatch):
     found, expected = ({(image.tobytes(), int(label)) for image, label in zip(*arrays, strict=True)} for arrays in (
         (data.train_images, data.train_labels), (np.concatenate(pixels[:-1]), np.concatenate(labels[:-1]))))
     assert found == expected
+
+
+def test_a_set_that_is_no_cifar_by_its_name(tmp_path):
+    """Grey images of several sizes, of other splits and classes, as its builder has written them."""
+    import tensorflow_datasets
+    names, sizes = ["round", "square", "odd"], [(8, 8), (12, 9), (9, 20), (8, 8)]
+    images = [np.random.default_rng(i).integers(0, 256, (*size, 1), np.uint8) for i, size in enumerate(3 * sizes)]
+    features = tensorflow_datasets.features
+
+    class Shapes(tensorflow_datasets.core.GeneratorBasedBuilder):
+        VERSION = tensorflow_datasets.core.Version("1.2.0")
+
+        def _info(self):
+            kinds = {"image": features.Image(shape=(None, None, 1)), "label": features.ClassLabel(names=names)}
+            return tensorflow_datasets.core.DatasetInfo(
+                builder=self, features=features.FeaturesDict(kinds), supervised_keys=("image", "label"))
+
+        def _split_generators(self, _):
+            return {"learn": self._generate_examples(range(9)), "exam": self._generate_examples(range(9, 12))}
+
+        def _generate_examples(self, numbers):
+            yield from ((number, {"image": images[number], "label": number % 3}) for number in numbers)
+
+    Shapes(data_dir=tmp_path).download_and_prepare()
+    form = Form((8, 8), "crop")
+    data = sources.load("tfds/shapes", tmp_path, splits=("learn", "exam"), reading=Reading(form=form))
+    assert data.class_names == tuple(names) and "TFDS shapes/1.2.0" in data.origin
+    for found, labels, numbers in ((data.train_images, data.train_labels, range(9)),
+                                   (data.test_images, data.test_labels, range(9, 12))):
+        assert {(image.tobytes(), int(label)) for image, label in zip(found, labels, strict=True)} == {
+            (formed(images[number][None], form).tobytes(), number % 3) for number in numbers}
+    with pytest.raises(UserError, match="--image_size: the images of shapes/1.2.0 have several sizes"):
+        sources.load("tfds/shapes", tmp_path, splits=("learn", "exam"))
+    with pytest.raises(UserError, match="TFDS can't read or get shapes"):
+        sources.load("tfds/shapes", tmp_path, splits=("train", "test"), reading=Reading(form=form))
 
 
 def test_without_data_and_network_the_error_says_what_to_get(tmp_path, monkeypatch):

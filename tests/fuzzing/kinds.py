@@ -1,6 +1,6 @@
 """The kinds of inputs, each a function of a random generator: {file name: bytes}, what to write over a good data set.
 
-Of a file that is a whole data set, the name begins with "it."; of images without labels, with "new."; of a folder
+Of a file that is a whole data set, the name begins with "it."; of images without labels, with "new"; of a folder
 beside the good one, with "tree/". What begins with "pictures" is read as labelled images of any kind.
 """
 import numpy as np

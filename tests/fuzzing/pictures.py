@@ -1,5 +1,5 @@
-"""Labelled images of every form, damaged: files, folders, archives, tables, Parquet and .npz. Names begin with
-"pictures"."""
+"""Labelled images of every form, damaged: files, folders, archives, tables, Parquet and .npz, whose names begin with
+"pictures"; and tables and Parquet as predict takes them, without labels, whose names begin with "new"."""
 import functools
 import io
 import json
@@ -136,6 +136,20 @@ def of_labelled_npz(rng):
     return {"pictures.npz": mutated(stream.getvalue(), rng) if rng.random() < 0.6 else stream.getvalue()}
 
 
+def of_new_table(rng):
+    """The same tables, or of one column alone, beside the same images."""
+    files = {name.replace("pictures", "new"): data for name, data in of_table(rng).items()}
+    name = next(iter(files))
+    if rng.random() < 0.5:
+        files[name] = b"\n".join(line[:int(rng.integers(8))] for line in files[name].split(b"\n"))
+    return files
+
+
+def of_new_parquet(rng):
+    (data,) = of_parquet(rng).values()
+    return {"new.parquet": data}
+
+
 def whole():
     """Good inputs, one after another, that between them use everything."""
     yield {f"pictures/{label}/{i}.{ending}": image(form, i)
@@ -145,4 +159,5 @@ def whole():
 
 
 KINDS = {"picture": of_picture, "folders": of_folders, "pictured_zip": of_pictured_zip, "pictured_tar": of_pictured_tar,
-         "table": of_table, "parquet": of_parquet, "labelled_npz": of_labelled_npz}
+         "table": of_table, "parquet": of_parquet, "labelled_npz": of_labelled_npz, "new_table": of_new_table,
+         "new_parquet": of_new_parquet}

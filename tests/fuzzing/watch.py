@@ -88,7 +88,7 @@ def child(kind, seed, start, inputs):
             failures += [f"{kind} {number}: {seen}" for seen in watch.seen]
             for name in files:
                 (folder / name).write_bytes(good[name]) if name in good else (folder / name).unlink()
-            for tree in ("tree", "pictures"):
+            for tree in ("tree", "pictures", "new"):
                 shutil.rmtree(folder / tree, ignore_errors=True)
         expected = {folder, *(folder / name for name in good)}
         left = set(folder.parent.rglob("*")) - expected
@@ -110,19 +110,20 @@ def outcome(folder, files, watch=None):
         (folder / name).write_bytes(data)
     name = next(iter(files))
     if name.startswith("pictures"):
-        return _outcome("images", folder / name.partition("/")[0], f"{folder}-cache", watch)
-    path = folder / name if name.startswith(("it.", "new.")) else folder
-    return _outcome("cifar10", folder / "tree" if name.startswith("tree/") else path, f"{folder}-cache", watch)
+        return _outcome("images", folder / name.partition("/")[0], folder, watch)
+    path = folder / name if name.startswith(("it.", "new")) else folder
+    return _outcome("cifar10", folder / "tree" if name.startswith("tree/") else path, folder, watch)
 
 
-def _outcome(dataset, path, cache, watch):
+def _outcome(dataset, path, folder, watch):
+    cache = f"{folder}-cache"
     signal.alarm(SECONDS)  # its default is to end the process, which C code can't put off
     try:
         if watch:
             watch.on = True
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a warning would be a second line
-            if path.name.startswith("new."):
+            if path.relative_to(folder).as_posix().startswith("new"):
                 for _ in unlabelled.find(path, unlabelled.Form((8, 8, 3))).batches(2):
                     pass
             else:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cifar_fast.cli import commands
 from cifar_fast.errors import UserError
 from cifar_fast.runs import predict, saved, train
 from tests.support import tiny
@@ -84,6 +85,41 @@ def test_all_probabilities_and_every_kind_of_input(trained, folder, tmp_path):
         assert max(shares, key=shares.get) == row["class"] and f"{max(shares.values()):.6g}" == row["probability"]
         named = [float(row["probability"]), *(float(row[f"probability_{i}"]) for i in range(2, 6))]
         assert named == sorted(shares.values(), reverse=True)[:5]
+
+
+def test_views_are_averaged_as_the_evaluation_averages_them(trained, folder, tmp_path):
+    """By default as the run has it; and the mean over an image and its mirror image is that image's, too."""
+    for tta in ("mirror", "translate", "translate_quarter"):
+        config = dataclasses.replace(trained, tta=tta)
+        predict.predict(config, folder, tmp_path / "p.csv")
+        right = [row["class"] == row["file"].partition("/")[0] for row in rows(tmp_path / "p.csv")]
+        assert np.mean(right) == pytest.approx(saved.evaluate(config)["tta_accuracy"])
+    images, shares = tiny.data().test_images, []
+    for name, array in (("x", images), ("mirrored", images[:, :, ::-1])):
+        np.savez(tmp_path / f"{name}.npz", x=array)
+        for tta in ("none", "mirror"):
+            predict.predict(dataclasses.replace(trained, tta=tta), tmp_path / f"{name}.npz", tmp_path / "p.csv",
+                            probabilities=True)
+            shares.append([[float(row[f"p({kind})"]) for kind in tiny.data().class_names]
+                           for row in rows(tmp_path / "p.csv")])
+    plain, both, plain_mirrored, both_mirrored = np.array(shares)
+    np.testing.assert_allclose(both, both_mirrored, atol=1e-5)
+    assert np.abs(plain - plain_mirrored).max() > 1e-3
+    logits = np.log(plain) + np.log(plain_mirrored)
+    mean = np.exp(logits / 2) / np.exp(logits / 2).sum(1, keepdims=True)
+    np.testing.assert_allclose(both, mean, atol=1e-5)
+
+
+def test_the_command_takes_a_table_and_views(trained, folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(commands.environment, "start", lambda: None)
+    names = sorted((str(p.relative_to(folder)) for p in folder.rglob("*.png")), reverse=True)
+    (folder / "list.csv").write_text("\n".join(["id,path", *(f"{i},{name}" for i, name in enumerate(names))]))
+    line = ["cifar_fast", "predict", f"--workdir={trained.workdir}", f"--images={folder / 'list.csv'}",
+            f"--out={tmp_path / 'p.csv'}"]
+    assert commands.main([*line, "--tta=mirror", "--image_column=path"]) == 0
+    assert [row["file"] for row in rows(tmp_path / "p.csv")] == names
+    assert commands.main([*line, "--image_column=where"]) == 1
+    assert "--image_column=where" in capsys.readouterr().err
 
 
 def test_an_image_of_another_size_and_kind_is_brought_to_the_networks(trained, tmp_path):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from cifar_fast.network import resnet
 from cifar_fast.training import objective
 from cifar_fast.training.batch import Statistics
-from cifar_fast.training.evaluate import KINDS, Evaluator, passes
+from cifar_fast.training.evaluate import KINDS, Evaluator, averaged, passes
 from tests.support import tiny
 
 
@@ -55,7 +55,8 @@ def test_augmented_accuracy_is_that_of_the_views_mean_logits(tta, batch_size):
     assert (plain.tta_accuracy, plain.tta_top5) == (None, None)
     assert (result.loss, result.accuracy, result.top5) == (plain.loss, plain.accuracy, plain.top5)
     np.testing.assert_array_equal(result.predictions, plain.predictions)
-    logits = evaluator._averaged(statistics(data.test_images), model(statistics(data.test_images)))
+    images = statistics(data.test_images)
+    logits = averaged(model, images, model(images), tta)
     np.testing.assert_allclose(logits, mean, rtol=1e-4, atol=1e-5)
 
 

@@ -2,7 +2,7 @@
 
 The file is the array's bytes, then a line of JSON with its shape and the rows of damaged images. It is written aside
 and renamed, under a name that is a digest of the files' names, sizes and times and of what was asked for: other files,
-another name. What fits is read into memory, the rest stays a memory map of which a batch at a time is read.
+another name. What fits is decoded and held in memory, the rest in a memory map of which a batch at a time is read.
 """
 import contextlib
 import hashlib
@@ -154,27 +154,40 @@ class _Other(Exception):
 def _written(sources, count, form, size, seen, path):
     shape = count, *size, decode.CHANNELS[_mode(form, seen)]
     nbytes = int(np.prod(shape, dtype=object))
+    if fits(nbytes):  # a memory map costs the kernel's work on every page
+        images = np.empty(shape, np.uint8)
+        damaged = _fill(images, sources, form, size, seen)
+        try:
+            with _aside(path) as file:
+                file.write(images)
+                _end(file, shape, damaged)
+        except OSError as error:
+            return (images, damaged), f"not cached ({path.parent}: {error.strerror or error})"
+        return (images, damaged), None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
-        aside = path.parent / f"{files.TEMPORARY}{secrets.token_hex(4)}-{path.name}"
-        file = aside.open("xb+")
-    except OSError as error:
-        if fits(nbytes):
-            images = np.empty(shape, np.uint8)
-            return (images, _fill(images, sources, form, size, seen)), f"not cached ({path.parent}: {error.strerror})"
-        raise UserError(f"--cache_dir={path.parent}: can't be written ({error.strerror}), and {nbytes >> 20} MiB of "
-                        "pixels are too many for the memory; name another folder") from None
-    try:
-        with file, files.writing(aside):
-            portable.lock(file)  # as long as its writer lives
+        with _aside(path) as file:
             portable.allocate(file, nbytes)  # a full disk would end a process that writes by memory map
             images = np.memmap(file, np.uint8, "r+", shape=shape)
             damaged = _fill(images, sources, form, size, seen)
             images.flush()
-            entry = json.dumps({"shape": shape, "damaged": damaged}).encode()
             file.seek(nbytes)
-            file.write(entry + len(entry).to_bytes(8, "little"))
+            _end(file, shape, damaged)
+    except OSError as error:
+        raise UserError(f"--cache_dir={path.parent}: can't be written ({error.strerror or error}), and "
+                        f"{nbytes >> 20} MiB of pixels are too many for the memory; name another folder") from None
+    return _open(path, count), None
+
+
+@contextlib.contextmanager
+def _aside(path):
+    """A new file that becomes `path` where the block ends, and is gone where it fails. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
+    aside = path.parent / f"{files.TEMPORARY}{secrets.token_hex(4)}-{path.name}"
+    try:
+        with aside.open("xb+") as file:
+            portable.lock(file)  # as long as its writer lives
+            yield file
             file.flush()
             os.fsync(file.fileno())
             os.replace(aside, path)
@@ -182,7 +195,11 @@ def _written(sources, count, form, size, seen, path):
         with contextlib.suppress(OSError):
             aside.unlink()
         raise
-    return _open(path, shape[0]), None
+
+
+def _end(file, shape, damaged):
+    entry = json.dumps({"shape": shape, "damaged": damaged}).encode()
+    file.write(entry + len(entry).to_bytes(8, "little"))
 
 
 def _sweep(folder):

@@ -235,12 +235,9 @@ def _of_parquet(files, chosen, reading, aside):
     splits, names, start = {}, None, 0
     for split, part in chosen.items():
         table = Parquet([files.path / name for name in part])
-        image = reading.image_column or _column(table, ("image", "img"), ["image"], "--image_column")
-        label = reading.label_column or _column(
-            table, ("label", f"{reading.labels}_label"), ["number", "text"], "--label_column")
-        if table.kinds.get(image) != "image":
-            raise UserError(f"--image_column={image}: {table.paths[0]} has no such column of images; it has "
-                            + ", ".join(table.kinds))
+        image = table.images(reading.image_column)
+        label = reading.label_column or table.find(
+            ("label", f"{reading.labels}_label"), ["number", "text"], "--label_column")
         names = names or table.names(label)
         splits[split] = Split(range(start, start + table.rows), table.column(label), _reader(table, image, start))
         start += table.rows
@@ -253,16 +250,3 @@ def _reader(table, column, start):
         for row, opened in table.read(column, {key - start for key in keys}):
             yield row + start, opened
     return read
-
-
-def _column(table, known, kinds, flag):
-    """The column of the known names, or the only one of the first of the kinds that has one."""
-    for name in known:
-        if table.kinds.get(name) in kinds:
-            return name
-    for kind in kinds:
-        names = [name for name, k in table.kinds.items() if k == kind]
-        if len(names) == 1:
-            return names[0]
-    raise UserError(f"{table.paths[0]}: which column is meant can't be told; give {flag}=, one of "
-                    + ", ".join(table.kinds))

@@ -51,6 +51,27 @@ class Parquet:
             return None
         return names if isinstance(names, list) and names and all(isinstance(n, str) for n in names) else None
 
+    def find(self, known, kinds, flag):
+        """The column of the known names, or the only one of the first of the kinds that has one. Raises UserError: it
+        can't be told; `flag` is the one to give."""
+        for name in known:
+            if self.kinds.get(name) in kinds:
+                return name
+        for kind in kinds:
+            names = [name for name, k in self.kinds.items() if k == kind]
+            if len(names) == 1:
+                return names[0]
+        raise UserError(f"{self.paths[0]}: which column is meant can't be told; give {flag}=, one of "
+                        + ", ".join(self.kinds))
+
+    def images(self, asked=None):
+        """The column that holds the images: the one that is asked for, or found by looking. Raises UserError."""
+        column = asked or self.find(("image", "img"), ["image"], "--image_column")
+        if self.kinds.get(column) != "image":
+            raise UserError(f"--image_column={column}: {self.paths[0]} has no such column of images; it has "
+                            + ", ".join(self.kinds))
+        return column
+
     def column(self, name):
         """All values of a column of texts or whole numbers: a list of str or int.
 
@@ -71,7 +92,7 @@ class Parquet:
         """The images of some rows, in their order: pairs of a row's name, see `row_name`, and a function that opens it.
 
         Args:
-          column: the name of a column of kind "image". rows: a set of row numbers.
+          column: the name of a column of kind "image". rows: a set or range of row numbers.
         """
         first, last = 0, max(rows)
         for path in self.paths:

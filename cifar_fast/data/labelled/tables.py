@@ -1,4 +1,4 @@
-"""A table that names an image and its label in each row: CSV or Parquet."""
+"""A table that names an image in each row, and maybe its label: CSV or Parquet."""
 import csv
 import io
 import posixpath
@@ -13,7 +13,7 @@ LABELS = ("label", "class", "class_name", "category", "target")  # where there a
 
 
 def read(members, name, images, image_column=None, label_column=None):
-    """Reads a table.
+    """Reads a table of images and labels.
 
     Args:
       members: a `Members`. name: the table's among them. images: the names of the images among them.
@@ -25,19 +25,35 @@ def read(members, name, images, image_column=None, label_column=None):
       UserError: the table can't be read; a column is not there or can't be told; a row names no image.
     """
     where = f"{members.path}: {short(name)}"
-    table = _columns(members, name, where)
-    places = _Places(posixpath.dirname(name), members.path, images)
-    if not image_column:
-        naming = [c for c in table if places.find(str(table[c][0]))]  # as a number may that is a label
-        image_column = _only(where, "--image_column", [c for c in naming if c.lower() not in LABELS] or naming, table,
-                             "names images")
+    table = _columns(members, name, where, 2)
+    image_column, found = _images(members, name, where, table, images, image_column)
     others = [c for c in table if c != image_column]
     label_column = label_column or _only(
         where, "--label_column", others if len(others) == 1 else [c for c in others if c.lower() in LABELS], table,
         "holds labels")
-    for flag, column in (("image_column", image_column), ("label_column", label_column)):
-        if column not in table:
-            raise UserError(f"--{flag}={column}: {where} has no such column; it has {', '.join(table)}")
+    _check(where, "--label_column", label_column, table)
+    return found, table[label_column]
+
+
+def unlabelled(members, name, images, image_column=None):
+    """The same without labels, of which the table may have none. Returns names of images, and the texts of the table
+    that stand for them."""
+    where = f"{members.path}: {short(name)}"
+    table = _columns(members, name, where, 1)
+    image_column, found = _images(members, name, where, table, images, image_column)
+    return found, list(map(str, table[image_column]))
+
+
+def _images(members, name, where, table, images, image_column):
+    """The column that names images, and the names that it means, a list."""
+    places = _Places(posixpath.dirname(name), members.path, images)
+    if first := next((c for c in table if posixpath.splitext(c)[1] and places.find(c)), None):
+        raise UserError(f"{where}: its first row names {first}, and should name the columns")
+    if not image_column:
+        naming = [c for c in table if places.find(str(table[c][0]))]  # as a number may that is a label
+        image_column = _only(where, "--image_column", [c for c in naming if c.lower() not in LABELS] or naming, table,
+                             "names images")
+    _check(where, "--image_column", image_column, table)
     found = []
     for number, value in enumerate(table[image_column], 1):
         found.append(places.find(str(value)))
@@ -47,7 +63,12 @@ def read(members, name, images, image_column=None, label_column=None):
     if len(set(found)) < len(found):
         again = next(image for image in found if found.count(image) > 1)
         raise UserError(f"{where}: names {short(again)} twice; leave one of them out")
-    return found, table[label_column]
+    return image_column, found
+
+
+def _check(where, flag, column, table):
+    if column not in table:
+        raise UserError(f"{flag}={column}: {where} has no such column; it has {', '.join(table)}")
 
 
 class _Places:
@@ -76,9 +97,9 @@ def _only(where, flag, columns, table, what):
     raise UserError(f"{where}: which column {what} can't be told; give {flag}=, one of {', '.join(table)}")
 
 
-def _columns(members, name, where):
-    """{column: list of its values, at least one}."""
-    if name.endswith(".parquet"):
+def _columns(members, name, where, least):
+    """{column: list of its values, at least one}. least: how many columns there must be."""
+    if name.lower().endswith(".parquet"):
         table = Parquet([members.path / name])
         return {c: table.column(c) for c, kind in table.kinds.items() if kind in ("text", "number")}
     data = members.bytes(name)
@@ -88,8 +109,8 @@ def _columns(members, name, where):
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=comma, strict=True)
         head = [short(column.strip()) for column in next(rows, [])]
         columns = {column: [] for column in head}
-        if len(columns) < 2 or len(columns) < len(head) or len(columns) > COLUMNS:
-            raise ValueError(f"its first row must name 2 to {COLUMNS} columns")
+        if len(columns) < least or len(columns) < len(head) or len(columns) > COLUMNS:
+            raise ValueError(f"its first row must name {least} to {COLUMNS} columns")
         for number, row in enumerate(rows, 1):
             if not row:
                 continue
