@@ -66,7 +66,7 @@ def test_help(command, capsys):
     if command == "train":
         assert all(f"--{field.name}" in text for field in dataclasses.fields(Config))
     if command in ("evaluate", "predict", "export"):  # what is left out is the run's, not train's default
-        of_run = {"evaluate": len(OF_EVALUATION), "predict": 2, "export": 1}
+        of_run = {"evaluate": len(OF_EVALUATION), "predict": 3, "export": 1}
         assert text.count("[default: the run's]") == of_run[command]
         assert "TFDS" not in text and "the run to read" in text
 
@@ -172,11 +172,12 @@ def test_predict_says_what_it_wrote_and_left_out(tmp_path, monkeypatch, capsys):
         workdir.open_config(Config(skip_damaged=True).flag_lines(), ())
     asked = []
     monkeypatch.setattr("cifar_fast.runs.predict.predict", lambda *arguments: asked.append(arguments) or (1, ["x.png"]))
-    assert cli.main(["cifar_fast", "predict", "--images=~", "--precision=float32", "--probabilities"]) == 0
+    assert cli.main(["cifar_fast", "predict", "--images=~", "--precision=float32", "--probabilities", "--tta=mirror",
+                     "--image_column=path"]) == 0
     assert capsys.readouterr() == ("wrote predictions.csv: 1 image\n", "left out: x.png\n")
     (config, *rest), = asked
-    assert config.precision == "float32" and rest == [
-        os.path.expanduser("~"), "predictions.csv", "best", True, True]
+    assert (config.precision, config.tta, config.image_column) == ("float32", "mirror", None)
+    assert rest == [os.path.expanduser("~"), "predictions.csv", "best", True, True, "path"]
 
 
 def test_launch_starts_as_many_as_asked_for(monkeypatch, capsys):
