@@ -118,6 +118,8 @@ class Config:
                              "neighbouring pixels (ZCA)", group="network")
     blur: bool = option(False, "blur maps before the convolutions of stride 2 (Zhang, 2019, arXiv:1904.11486)",
                         group="network")
+    pooled_skip: bool = option(False, "give the first half of a wider unit a skip, too, by the average of 2×2 pixels "
+                               "(ResNet-D: He et al., 2019, arXiv:1812.01187)", group="network")
     final_activation: bool = option(False, "activate the last normalization's maps too, before their mean (He et al., "
                                     "2016, arXiv:1603.05027)", group="network")
     norm_momentum: float = option(0.99, "share that moving statistics keep in a step", low=0, high=0.9999,

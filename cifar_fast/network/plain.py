@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from cifar_fast.network.blur import KERNEL, blurred
-from cifar_fast.network.resnet import ACTIVATIONS
+from cifar_fast.network.resnet import ACTIVATIONS, pooled
 from cifar_fast.network.whitening import SIDE
 
 
@@ -67,7 +67,9 @@ def functional(model, statistics, image_shape):
             h = put(keras.layers.DepthwiseConv2D, h, 3, padding="same", data_format=CHANNELS, use_bias=False,
                     trainable=False, name=f"unit{i}_blur", depthwise_initializer="zeros")
         h = convolution(f"unit{i}_conv1", h)
-        x = h if unit["widen"] else plus(x, dropped(unit["depth"], h, DEPTH))
+        if unit["skip"] is pooled:
+            x = put(keras.layers.AveragePooling2D, x, 2, padding="same", data_format=CHANNELS)
+        x = plus(x, dropped(unit["depth"], h, DEPTH)) if unit["skip"] else h
         h = convolution(f"unit{i}_conv2", active(normalized(f"unit{i}_norm2", x)))
         x = plus(x, dropped(unit["dropout"], dropped(unit["depth"], h, DEPTH)))
     x = normalized("norm", x)

@@ -91,6 +91,26 @@ def test_what_the_last_normalization_gives_is_activated_only_if_asked_for(final_
     np.testing.assert_allclose(logits, model.dense(expected.mean((1, 2))), atol=1e-5)
 
 
+def test_a_pooled_skip_is_the_average_of_what_was_widened():
+    """By ResNet-D's own order: the mean over 2×2 pixels first, then the 1×1 convolution."""
+    plain, model = (resnet.build(10, (12, 8, 3), units=3, filters=4, dropout=0.0, pooled_skip=p) for p in (False, True))
+    assert plain.count_params() == model.count_params()
+    seen = {}
+
+    def recorded(name, layer):
+        def call(inputs, **options):
+            seen[name] = inputs, layer(inputs, **options)
+            return seen[name][1]
+        return call
+
+    unit = model.units[1]
+    model.units[1] = unit | {name: recorded(name, unit[name]) for name in ("widen", "conv1", "norm2")}
+    images = tf.random.stateless_normal([2, 12, 8, 3], [0, 1])
+    assert np.abs(model(images) - plain(images)).max() > 1e-3
+    means = seen["widen"][0].numpy().reshape(2, 6, 2, 4, 2, 4).mean((2, 4))
+    np.testing.assert_allclose(seen["norm2"][0], unit["widen"](means) + seen["conv1"][1], atol=1e-5)
+
+
 def test_every_kernel_has_its_own_he_normal_draw():
     model = resnet.build(10, (32, 32, 3), units=6, filters=16, seed=1)
     kernels = [k.numpy() for k in model.kernels()]
@@ -104,10 +124,11 @@ def test_every_kernel_has_its_own_he_normal_draw():
 
 @pytest.mark.parametrize("options, trained", [
     ({}, 0), ({"blur": True, "final_activation": True, "activation": "silu"}, 0), ({"dropout": 0.3}, 6),
-    ({"stochastic_depth": 0.3}, 5 + 3)])
+    ({"stochastic_depth": 0.3}, 5 + 3),
+    ({"stochastic_depth": 0.3, "pooled_skip": True}, 5 + 5)])
 def test_the_biases_that_are_not_trained_have_no_gradient(options, trained, monkeypatch):
     """Of six units: the second half of each has dropout before it is added; all but the first unit have a depth, whose
-    widening first halves are not skipped."""
+    widening first halves are not skipped, unless there is a pooled skip."""
     options = dict(dropout=0.0, units=6, filters=4) | options
     named = [layer.trains_bias for layer in convolutions(resnet.build(10, (16, 16, 3), **options))]
     assert len(named) == 1 + 12 + 2 and sum(named) == trained
