@@ -147,6 +147,8 @@ class Config:
                              group="optimizer")
     muon_momentum: float = option(0.6, "muon: momentum of the convolutions' kernels (Nesterov)", low=0, high=0.9999,
                                   group="optimizer")
+    muon_first_momentum: float = option(0.0, "muon: the same at the first step, if not 0; it rises to --muon_momentum "
+                                        "over the first seventh of the steps", low=0, high=0.9999, group="optimizer")
     dense_rate: float = option(1.0, "muon: learning rate of the dense kernel, in units of the kernels' rate", low=0,
                                group="optimizer")
     vector_rate: float = option(1.0, "muon: learning rate of gains, offsets and biases, in units of the kernels' rate",
@@ -293,7 +295,8 @@ class Config:
         """The flags by which an epoch depends on how many there are, such as "--schedule=cosine", as text; "" where a
         finished run may get more."""
         tied = {"schedule": self.schedule not in ("constant", "exponential"), "image_sizes": bool(self.image_sizes),
-                "prune_last": self.prune and self.prune_last, "average": self.average == "lookahead"}
+                "prune_last": self.prune and self.prune_last, "average": self.average == "lookahead",
+                "muon_first_momentum": self.optimizer == "muon" and self.muon_first_momentum}
         return " ".join(f"--{name}={getattr(self, name)}" for name in tied if tied[name])
 
     def flag_lines(self, without=()):

@@ -12,12 +12,13 @@ from cifar_fast.errors import UserError
 from cifar_fast.training.muon import Muon
 
 
-def build(config, own=None):
+def build(config, own=None, steps=1):
     """The optimizer of a `Config`; under float16 the engine wraps it in Keras's dynamic loss scaling.
 
     Weight decay is decoupled and by group: kernels (under Muon the dense one alone); gains, offsets and biases.
 
     own: the function that `config.optimizer` names, if it is of the user's own; None: to be imported.
+    steps: of the whole run.
 
     Raises:
       UserError: the function fails, or returns no optimizer or one with another learning rate than the run's.
@@ -25,18 +26,19 @@ def build(config, own=None):
     before = keras.config.floatx()  # of the rate, and may be another by the user's keras.json or program
     keras.config.set_floatx("float32")
     try:
-        return _build(config, own)
+        return _build(config, own, steps)
     finally:
         keras.config.set_floatx(before)
 
 
-def _build(config, own):
+def _build(config, own, steps):
     if ":" in config.optimizer:
         return _own(config, own or parts.load("--optimizer", config.optimizer))
     if config.optimizer == "muon":
         return Muon(config.learning_rate, muon_momentum=config.muon_momentum, momentum=config.momentum,
                     dense_rate=config.dense_rate, vector_rate=config.vector_rate,
-                    weight_decay=config.weight_decay, vector_decay=config.vector_decay)
+                    weight_decay=config.weight_decay, vector_decay=config.vector_decay,
+                    first_momentum=config.muon_first_momentum, rise=steps / 7)
     if config.optimizer == "adam":
         return Adam(config, config.learning_rate)
     return SGD(config, config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
