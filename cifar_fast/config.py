@@ -124,6 +124,8 @@ class Config:
                                     "2016, arXiv:1603.05027)", group="network")
     norm_momentum: float = option(0.99, "share that moving statistics keep in a step", low=0, high=0.9999,
                                   group="network")
+    ghost_batch: int = option(0, "normalize so many images of a batch at a time, each part by its own statistics "
+                              "(Hoffer et al., 2017, arXiv:1705.08741); 0: all together", low=0, group="network")
     l2: float = option(1e-6, "L2 penalty on every kernel, added to the loss", low=0, high=1, group="network")
 
     # optimizer
@@ -239,6 +241,8 @@ class Config:
             raise UserError(f"--mixup={self.mixup} --cutmix={self.cutmix}: take one of them")
         if self.alternating_flip and self.horizontal_flip:
             raise UserError("--alternating_flip --horizontal_flip: take one of them, both mirror left to right")
+        if self.ghost_batch and self.sync_batch_norm:
+            raise UserError(f"--ghost_batch={self.ghost_batch} --sync_batch_norm: take one of them")
         if self.prune and self.prune >= self.prune_easy:
             raise UserError(f"--prune={self.prune}: must be below the share it draws from, "
                             f"--prune_easy={self.prune_easy}")

@@ -40,6 +40,7 @@ class ResNet(keras.Model):
         arXiv:1812.01187, which convolves by 1×1 after it; that commutes, and the kernel here is the widening one).
       final_activation: what the last normalization gives is activated before its mean over the image.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
+      ghost_batch: normalize so many examples at a time, see `layers.BatchNormalization`.
       sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
       precision: "float32", "bfloat16" or "float16", the dtype of convolutions and activations. Variables,
@@ -49,7 +50,7 @@ class ResNet(keras.Model):
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
                  whitening=False, blur=False, pooled_skip=False, final_activation=False, norm_momentum=0.99,
-                 sync_norm=False, seed=0, precision="float32", by_winograd=False):
+                 ghost_batch=0, sync_norm=False, seed=0, precision="float32", by_winograd=False):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -61,7 +62,8 @@ class ResNet(keras.Model):
                                kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
         def normalization():
-            return BatchNormalization(momentum=norm_momentum, synchronized=sync_norm, dtype=policy)
+            return BatchNormalization(momentum=norm_momentum, synchronized=sync_norm, ghost_batch=ghost_batch,
+                                      dtype=policy)
 
         self.policy = keras.DTypePolicy(policy)
         self.activate = ACTIVATIONS[activation]

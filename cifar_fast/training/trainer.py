@@ -185,7 +185,8 @@ def build_model(config, compute, classes, image_shape, sync_norm=False):
                         filters=config.filters, activation=config.activation, dropout=config.dropout,
                         stochastic_depth=config.stochastic_depth, whitening=config.whitening,
                         blur=config.blur, pooled_skip=config.pooled_skip, final_activation=config.final_activation,
-                        norm_momentum=config.norm_momentum, sync_norm=sync_norm, seed=config.seed,
+                        norm_momentum=config.norm_momentum, ghost_batch=config.ghost_batch, sync_norm=sync_norm,
+                        seed=config.seed,
                         precision=compute.precision, by_winograd=compute.by_winograd)
 
 

@@ -200,10 +200,10 @@ def test_without_stochastic_depth_the_network_trains_as_it_did():
     assert len(masks) == 3  # one dropout a unit
 
 
-def test_all_normalizations_have_the_momentum_asked_for():
-    model = resnet.build(10, (8, 8, 3), units=3, filters=4, norm_momentum=0.6)
+def test_all_normalizations_have_the_momentum_and_the_ghost_batch_asked_for():
+    model = resnet.build(10, (8, 8, 3), units=3, filters=4, norm_momentum=0.6, ghost_batch=2)
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, BatchNormalization)]
-    assert len(layers) == 7 and {layer.momentum for layer in layers} == {0.6}
+    assert len(layers) == 7 and {(layer.momentum, layer.ghost_batch) for layer in layers} == {(0.6, 2)}
     assert resnet.build(10, (8, 8, 3), units=3, filters=4).norm.momentum == keras.layers.BatchNormalization().momentum
 
 
