@@ -58,7 +58,9 @@ class Study:
         if code:
             return code
         text = self.write()
-        say(f"\n{text}\n{table.NOTE}\n\ntable.md, table.csv, table.json and study.png are in {self.path}")
+        if any(self.outcomes.values()):
+            text += f"\n{table.NOTE}\n\ntable.md, table.csv, table.json and study.png are in {self.path}"
+        say(f"\n{text}")
         return 1 if self.failed else 0
 
     def _train(self):

@@ -86,6 +86,13 @@ def test_a_run_that_fails_is_said_and_the_others_are_trained(tmp_path, monkeypat
         "learning_rate=1e9, seed 0", "learning_rate=1e9, seed 1"]
 
 
+def test_without_a_finished_run_no_table_is_named(tmp_path, monkeypatch, capsys):
+    tiny.few_images(monkeypatch)
+    chosen = variants.combinations(tiny.config(epochs=1, optimizer="sgd", learning_rate=1e9), [])
+    assert Study(chosen, [0], tmp_path).run() == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "no run is finished yet" and not (tmp_path / "table.md").exists()
+
+
 def test_killed_and_shared_by_two_processes_it_is_the_undisturbed_study(tmp_path):
     """Every run once, each metrics.jsonl with each epoch once, and the table's figures the same."""
     whole, disturbed = tmp_path / "whole", tmp_path / "disturbed"
