@@ -20,12 +20,12 @@ class Contestant:
     Args:
       name: what the table calls it. module: "benchmarks.peers.keras_fit" or the like, which calls `serve`.
       settings: flags for the child, a dict of plain values, handed to it as JSON.
-      environment: variables to set; None as a value removes one.
+      environment: variables to set; None as a value removes one. folder: the checkout that it runs in; None: this one.
     Raises (from any method):
       RuntimeError: the child died; its last lines are in the message.
     """
 
-    def __init__(self, name, module, settings, environment=()):
+    def __init__(self, name, module, settings, environment=(), folder=None):
         self.name, self.settings, self.environment = name, settings, dict(environment)
         # On a GPU each would otherwise take all the memory when it starts.
         shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
@@ -33,7 +33,7 @@ class Contestant:
         self.errors = tempfile.TemporaryFile("w+")
         begin = time.perf_counter()
         self.child = subprocess.Popen([sys.executable, "-m", module, json.dumps(settings)], env=variables, text=True,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
+                                      cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
         self.about = self._answer()
         self.ready_seconds = time.perf_counter() - begin
 
