@@ -84,21 +84,27 @@ INLINE CODE void place(factor *point, size_t t, size_t c, size_t channels, vecto
         put(point + t / TERMS * channels + c, v, t % TERMS);
 }
 
+/* Below, rows are transformed as they are read, and columns written as they are transformed: so that, unrolled, nearly all
+   of it stays in registers. */
+
 /* Windows of x to points, which lie `stride` apart. */
 OWN void transform_inputs(const block *of, factor *points, size_t stride, size_t channels, enum sum over)
 {
     for (size_t t = 0; t < of->n; t++)
         for (size_t c = 0; c < channels; c += LANES) {
             vector d[POINTS];
-            for (int i = 0; i < IN; i++)
+#pragma GCC unroll 6
+            for (int i = 0; i < IN; i++) {
                 for (int j = 0; j < IN; j++)
                     d[i * IN + j] = read(pixel(&of->at[t], i, j) + c);
-            for (int i = 0; i < IN; i++)
                 by_B(d + i * IN, 1);
-            for (int j = 0; j < IN; j++)
+            }
+#pragma GCC unroll 6
+            for (int j = 0; j < IN; j++) {
                 by_B(d + j, IN);
-            for (int p = 0; p < POINTS; p++)
-                place(points + p * stride, t, c, channels, d[p], over);
+                for (int i = 0; i < IN; i++)
+                    place(points + (i * IN + j) * stride, t, c, channels, d[i * IN + j], over);
+            }
         }
 }
 
@@ -108,15 +114,18 @@ OWN void transform_output_gradients(const block *of, factor *points, size_t stri
     for (size_t t = 0; t < of->n; t++)
         for (size_t f = 0; f < filters; f += LANES) {
             vector d[POINTS];
-            for (int i = 0; i < OUT; i++)
+#pragma GCC unroll 6
+            for (int i = 0; i < OUT; i++) {
                 for (int j = 0; j < OUT; j++)
                     d[i * IN + j] = read(pixel(&of->at[t], i, j) + f);
-            for (int i = 0; i < OUT; i++)
                 by_A_transposed(d + i * IN, 1);
-            for (int j = 0; j < IN; j++)
+            }
+#pragma GCC unroll 6
+            for (int j = 0; j < IN; j++) {
                 by_A_transposed(d + j, IN);
-            for (int p = 0; p < POINTS; p++)
-                place(points + p * stride, t, f, filters, d[p], WINDOWS);
+                for (int i = 0; i < IN; i++)
+                    place(points + (i * IN + j) * stride, t, f, filters, d[i * IN + j], WINDOWS);
+            }
         }
 }
 
@@ -126,15 +135,18 @@ OWN void transform_outputs(const block *of, const float *points, size_t stride, 
     for (size_t t = 0; t < of->n; t++)
         for (size_t f = 0; f < filters; f += LANES) {
             vector m[POINTS];
-            for (int p = 0; p < POINTS; p++)
-                m[p] = load(points + p * stride + t * filters + f);
-            for (int i = 0; i < IN; i++)
+#pragma GCC unroll 6
+            for (int i = 0; i < IN; i++) {
+                for (int j = 0; j < IN; j++)
+                    m[i * IN + j] = load(points + (i * IN + j) * stride + t * filters + f);
                 by_A(m + i * IN, 1);
-            for (int j = 0; j < OUT; j++)
+            }
+#pragma GCC unroll 6
+            for (int j = 0; j < OUT; j++) {
                 by_A(m + j, IN);
-            for (int i = 0; i < OUT; i++)
-                for (int j = 0; j < OUT; j++)
+                for (int i = 0; i < OUT; i++)
                     write(pixel(&of->at[t], i, j) + f, m[i * IN + j]);
+            }
         }
 }
 
