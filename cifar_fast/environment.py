@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cifar_fast.system import processor
+from cifar_fast.system import private, processor
 
 
 def prepare():
@@ -34,7 +34,8 @@ def prepare():
         os.environ.setdefault("TEST_TMPDIR", "/tmp")  # or TensorFlow's import would end where absl's tests ask for one
     flags = os.environ.get("TF_XLA_FLAGS", "")
     # On CPUs, TensorFlow 2.21 warns of SIGILL whenever it loads what it stored there itself.
-    if "persistent_cache" not in flags and NVIDIA_DRIVER.exists() and (cache := xla_cache()):
+    wanted = NVIDIA_DRIVER.exists() and "persistent_cache" not in flags
+    if wanted and private.knows_xla_flags() and (cache := xla_cache()):
         os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={cache}".strip()
 
 

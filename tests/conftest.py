@@ -5,12 +5,14 @@ import signal
 import tempfile
 
 from cifar_fast import environment
+from cifar_fast.system import private
 
-# Most of the suite's time is compilation; programs that run for a few steps need not be fast.
-FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-if tuple(map(int, importlib.metadata.version("tensorflow").split(".")[:2])) < (2, 22):
-    FLAGS += " --xla_cpu_use_fusion_emitters=false"  # of 2.22 and later it would end the process: XLA knows it no more
-os.environ.setdefault("XLA_FLAGS", FLAGS)
+# Most of the suite's time is compilation; programs that run for a few steps need not be fast. XLA ends the process on a
+# flag that it does not know.
+FLAGS = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
+if importlib.metadata.version("tensorflow").startswith(("2.20.", "2.21.")):
+    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS) if private.knows_xla_flags() else "")
 os.environ.setdefault("MPLCONFIGDIR", tempfile.gettempdir())
 # What a shell may hold for real runs: other workers, GPUs, a limit on the instructions.
 for name in [n for n in os.environ if n in ("TF_CONFIG", "ONEDNN_MAX_CPU_ISA") or n.startswith("SLURM_")]:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from cifar_fast import environment
+from tests.support.command import run
 
 
 def child(code, **variables):
@@ -68,6 +69,17 @@ def test_the_cache_of_xla_is_left_out_where_it_cannot_be_written(lacking, tmp_pa
     if not lacking:
         folder = child(code, XDG_CACHE_HOME=f"{tmp_path}/there").stdout.strip().partition("=")[2]
         assert folder.startswith(f"{tmp_path}/there/cifar_fast/xla-") and os.path.isdir(folder)
+
+
+def test_the_flag_of_xla_is_left_out_of_a_tensorflow_that_may_not_know_it(tmp_path):
+    """It would end the process there. That this one knows it is shown by what it stores."""
+    code = ("import importlib.metadata as m; m.version = lambda name: '2.99.0'\nimport os; from pathlib import Path\n"
+            "from cifar_fast import environment as e; e.NVIDIA_DRIVER = Path('/'); e.prepare()\n"
+            "print(os.environ.get('TF_XLA_FLAGS'))")
+    assert child(code, XDG_CACHE_HOME=str(tmp_path)).stdout == "None\n"
+    compiled = "import tensorflow as tf; tf.function(lambda: tf.range(9) + 1, autograph=False, jit_compile=True)()"
+    run(compiled, {}, target=exec, variables={"TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={tmp_path}/kept"})
+    assert os.listdir(tmp_path / "kept")
 
 
 HERE = "import sys; sys.argv[0] = 'cifar_fast'; from cifar_fast.__main__ import main; main()"

@@ -8,7 +8,7 @@ import tensorflow as tf
 from cifar_fast.errors import UserError
 from cifar_fast.machine import no_gpu
 from cifar_fast.network import winograd
-from cifar_fast.system import processor
+from cifar_fast.system import private, processor
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,8 @@ def _lacks(precision):
 def _onednn():
     """Whether TensorFlow's CPU kernels are oneDNN's: asked of TensorFlow, since it reads the environment once. What
     knows it is private; where that is gone, it is what the environment says now."""
-    try:
-        from tensorflow.python.util import _pywrap_util_port
-        return bool(_pywrap_util_port.IsMklEnabled())
-    except (ImportError, AttributeError):
-        return os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
+    enabled = private.part("util._pywrap_util_port", "IsMklEnabled")
+    return bool(enabled()) if enabled else os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
 
 
 def _onednn_state(on):

@@ -14,8 +14,10 @@ import threading
 import time
 
 import tensorflow as tf
-from tensorflow.python import pywrap_tfe
 
+from cifar_fast.system import private
+
+FUNCTION = "TFE_EnableCollectiveOps"
 LIBRARY = "libtensorflow_cc.2.dylib" if sys.platform == "darwin" else "libtensorflow_cc.so.2"
 
 
@@ -23,17 +25,26 @@ LIBRARY = "libtensorflow_cc.2.dylib" if sys.platform == "darwin" else "libtensor
 def bounded(seconds):
     """Within it TensorFlow waits for the other workers so many seconds, and raises `tf.errors.DeadlineExceededError`.
     SIGTERM, which TensorFlow takes, acts as before."""
-    real = pywrap_tfe.TFE_EnableCollectiveOps
-    try:
-        library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), LIBRARY))
-        library.TF_NewStatus.restype, library.TF_Message.restype = ctypes.c_void_p, ctypes.c_char_p
-        pywrap_tfe.TFE_EnableCollectiveOps = functools.partial(_enable_collective_ops, library, seconds)
-    except (OSError, AttributeError):
-        pass  # not where TensorFlow for Linux and macOS has it: then it waits as it does
+    pywrap_tfe, library = private.part("pywrap_tfe"), _library()
+    real = getattr(pywrap_tfe, FUNCTION, None)
+    if not real or not library:
+        yield  # not where TensorFlow for Linux and macOS has it: then it waits as it does
+        return
+    setattr(pywrap_tfe, FUNCTION, functools.partial(_enable_collective_ops, library, seconds))
     try:
         yield
     finally:
-        pywrap_tfe.TFE_EnableCollectiveOps = real
+        setattr(pywrap_tfe, FUNCTION, real)
+
+
+def _library():
+    """TensorFlow's native code, or None where it has not what is called here."""
+    try:
+        library = ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), LIBRARY))
+        library.TF_NewStatus.restype, library.TF_Message.restype = ctypes.c_void_p, ctypes.c_char_p
+        return library if getattr(library, FUNCTION) and library.TF_GetCode else None
+    except (OSError, AttributeError):
+        return None
 
 
 def _enable_collective_ops(library, seconds, context, definition):

@@ -11,24 +11,25 @@ import traceback
 import weakref
 
 import tensorflow as tf
-from tensorflow.python.framework.ops import gradient_registry  # TensorFlow has no public way to take one out
 
 from cifar_fast.errors import UserError
+from cifar_fast.system import private
 
 
 @contextlib.contextmanager
 def given_back():
     """What the block makes lasts as long as somebody holds it, and not longer. An error that is meant for the user
     holds none of it, though a notebook keeps the last one."""
-    before = set(gradient_registry.list())
+    gradients = _registered()
+    before = set(gradients)
     try:
         yield
     except (UserError, KeyboardInterrupt) as error:
         _let_go(error)
         raise
     finally:
-        for name in set(gradient_registry.list()) - before:
-            _leave_to_its_graph(name)
+        for name in set(gradients) - before:
+            _leave_to_its_graph(gradients, name)
         # Graphs and functions refer to each other, and are too few for Python to look by itself. Twice: what the first
         # round takes lets go of what only TensorFlow's own code has held.
         gc.collect()
@@ -42,14 +43,19 @@ def _let_go(error):
         error = error.__cause__ or error.__context__
 
 
-def _leave_to_its_graph(name):
+def _registered():
+    """The registered gradients by name, as TensorFlow has them; nothing where it has them otherwise, and keeps them."""
+    return getattr(private.part("framework.ops", "gradient_registry"), "_registry", {})
+
+
+def _leave_to_its_graph(gradients, name):
     """Registered gradients keep nothing alive: each is held by its graph, and goes when that goes."""
-    entry = gradient_registry._registry[name]
+    entry = gradients[name]
     graph = _graph_of(entry["type"])
     if graph is not None:
         graph.add_to_collection("registered_gradients", entry["type"])
         entry["type"] = functools.partial(_call, weakref.ref(entry["type"]))
-        weakref.finalize(graph, gradient_registry._registry.pop, name, None)
+        weakref.finalize(graph, gradients.pop, name, None)
 
 
 def _call(gradient, *arguments):

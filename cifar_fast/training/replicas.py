@@ -5,11 +5,13 @@ brings the devices and workers together and sums over them. It holds no variable
 can be compiled, and nothing of Keras runs in a replica's context, where Keras 3 reduces gradients a second time,
 decides about an overflow by one replica alone, and does not compile.
 """
+import contextlib
 import threading
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
+
+from cifar_fast.system import private
 
 
 class Replicas:
@@ -106,15 +108,27 @@ def multi_worker(cluster, device, timeout):
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=tf.distribute.experimental.CommunicationImplementation(reduced_by(device)))
     team = Replicas(tf.distribute.MultiWorkerMirroredStrategy(resolver, options), cluster)
-    # A first sum, which goes by connections that nobody has tried yet.
-    late = threading.Timer(timeout, context.context().abort_collective_ops, (
-        tf.errors.DEADLINE_EXCEEDED, f"no sum over the workers within {timeout:.0f} s"))
+    with _bounded(timeout):
+        team.total(0)  # a first sum, which goes by connections that nobody has tried yet
+    return team
+
+
+@contextlib.contextmanager
+def _bounded(seconds):
+    """Within it a sum that lasts longer raises `tf.errors.DeadlineExceededError`. What ends it is private; without it
+    the sum lasts until a connection or a heartbeat fails."""
+    context = private.part("eager.context", "context")
+    abort = context and getattr(context(), "abort_collective_ops", None)
+    if not abort:
+        yield
+        return
+    late = threading.Timer(seconds, abort, (
+        tf.errors.DEADLINE_EXCEEDED, f"no sum over the workers within {seconds:.0f} s"))
     late.start()
     try:
-        team.total(0)
+        yield
     finally:
         late.cancel()
-    return team
 
 
 def reduced_by(device):
