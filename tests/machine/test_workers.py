@@ -17,11 +17,13 @@ from cifar_fast.machine.cluster import Cluster
 from tests.support import overflow, tiny
 from tests.support.clusters import tf_config
 from tests.support.command import PATIENCE, Command, run
-from tests.support.whole_runs import FLAGS, result
+from tests.support.whole_runs import FLAGS, plain, result
 
 # A step a call, so that there is time to stop a run that lasts a second; nothing turned, which compiles for seconds.
 TRAIN = ["train", *FLAGS, "--precision=float32", "--steps_per_call=1", "--rotation_range=0", "--prune=0.3",
          "--prune_first=1", "--prune_last=0"]
+
+
 def roll_call(count, configs, present=None, devices=(("/CPU:0",),) * 3):
     """Each worker's answer, None where all is well; `present` are those that come."""
     addresses, answers = tuple(f"127.0.0.1:{port}" for port in launch.free_ports(count)), {}
@@ -135,7 +137,7 @@ def start(workdir, addresses, *more, **variables):
         own = launch.share_of_cores(index, 2)
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         place = workdir if index == 0 else workdir.parent / "not there"
-        children.append(Command(*TRAIN, f"--workdir={place}", *more, cores=own,
+        children.append(Command(*TRAIN, f"--workdir={place}", *more, cores=own, target=plain,
                                 variables=variables | {"TF_CONFIG": json.dumps(config)}))
     return children
 
@@ -153,7 +155,7 @@ def wait_for_steps(workdir, count, children):
 
 def test_two_workers_killed_and_stopped_end_as_two_replicas_never_stopped(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    run(*TRAIN, "--logical_cpus=2", "--steps_per_call=20", f"--workdir={whole}")
+    run(*TRAIN, "--logical_cpus=2", "--steps_per_call=20", f"--workdir={whole}", target=plain)
     chief, second = start(broken, where := addresses(), "--checkpoint_every=0")
     wait_for_steps(broken, 3, (chief, second))
     second.signal(signal.SIGKILL)
@@ -202,7 +204,7 @@ def chief_alone(workdir, timeout):
 
 
 def test_a_worker_that_is_gone_after_the_roll_call_is_not_waited_for_without_end(tmp_path):
-    chief, where = chief_alone(tmp_path / "run", 10)
+    chief, where = chief_alone(tmp_path / "run", 4)
     chief.wait()
     assert chief.code == 1 and not (tmp_path / "run").exists()
     line, = (line for line in chief.error.splitlines() if line.startswith("cifar_fast: "))

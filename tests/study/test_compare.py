@@ -6,20 +6,25 @@ import pytest
 
 from cifar_fast import cli
 from cifar_fast.errors import UserError
-from cifar_fast.runs import train
-from cifar_fast.study import compare
+from cifar_fast.study import compare, variants
+from cifar_fast.study.study import Study
 from tests.support import tiny
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
+    """Those of a study, whose programs are compiled once; "elsewhere" as if it had been trained on other data."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         tiny.few_images(patch)
-        for name, changes in {"a0": {}, "a1": dict(seed=1), "b0": dict(filters=8)}.items():
-            train.run(tiny.config(epochs=1, workdir=str(folder / name), **changes))
-        patch.setattr("cifar_fast.training.trainer.load_data", lambda config: tiny.data(seed=9))
-        train.run(tiny.config(epochs=1, workdir=str(folder / "elsewhere")))
+        chosen = variants.combinations(tiny.config(epochs=1), ["learning_rate=0.001,0.01"])
+        assert Study(chosen, [0, 1], folder).run() == 0
+    for variant, letter in zip(chosen, "ab", strict=True):
+        for seed in (0, 1):
+            (folder / variant.folder / f"seed{seed}").rename(folder / f"{letter}{seed}")
+    shutil.copytree(folder / "a0", folder / "elsewhere")
+    summary = json.loads((folder / "a0" / "summary.json").read_text())
+    (folder / "elsewhere" / "summary.json").write_text(json.dumps(summary | {"data": tiny.data(seed=9).digest()}))
     return folder
 
 
@@ -27,8 +32,9 @@ def test_runs_are_grouped_by_the_flags_in_which_they_differ(runs, tmp_path, caps
     line = ["cifar_fast", "compare", *(str(runs / name) for name in ("a0", "b0", "a1")), f"--out={tmp_path / 'out'}"]
     assert cli.main(line) == 0
     table = json.loads((tmp_path / "out" / "table.json").read_text())
-    assert [(row["variant"], row["seeds"]) for row in table["rows"]] == [("filters=4", [0, 1]), ("filters=8", [0])]
-    assert "filters=8" in capsys.readouterr().out
+    assert [(row["variant"], row["seeds"]) for row in table["rows"]] == [
+        ("learning_rate=0.001", [0, 1]), ("learning_rate=0.01", [0])]
+    assert "learning_rate=0.01" in capsys.readouterr().out
     assert all((tmp_path / "out" / name).stat().st_size for name in ("study.png", "curves.png", "table.md"))
 
 
@@ -65,5 +71,5 @@ def test_wrong_calls(runs, tmp_path):
         compare.compare([], tmp_path)
     with pytest.raises(UserError, match="are the same run, seed 0"):
         compare.compare([runs / "a0", runs / "a0"], tmp_path)
-    with pytest.raises(UserError, match="--baseline=c: no such group; expected one of filters=4, filters=8"):
+    with pytest.raises(UserError, match="--baseline=c: no such group; expected one of learning_rate=0.001, learning"):
         compare.compare([runs / "a0", runs / "b0"], tmp_path, baseline="c")

@@ -13,9 +13,10 @@ from cifar_fast.study.study import Study
 from tests.support import tiny
 from tests.support.command import PATIENCE, Command, run
 from tests.support.finished import Finished
+from tests.support.whole_runs import plain
 
 FLAGS = ["study", "--dataset=synthetic", "--train_examples=140", "--validation_examples=60", "--test_examples=40",
-         "--units=3", "--filters=4", "--batch_size=20", "--epochs=2", "--precision=float32", "--horizontal_flip",
+         "--units=3", "--filters=2", "--batch_size=20", "--epochs=2", "--precision=float32",
          "--checkpoint_every=0", "--steps_per_call=1", "--vary=learning_rate=0.001,0.01", "--seeds=0:2"]
 
 
@@ -96,8 +97,8 @@ def test_without_a_finished_run_no_table_is_named(tmp_path, monkeypatch, capsys)
 def test_killed_and_shared_by_two_processes_it_is_the_undisturbed_study(tmp_path):
     """Every run once, each metrics.jsonl with each epoch once, and the table's figures the same."""
     whole, disturbed = tmp_path / "whole", tmp_path / "disturbed"
-    run(*FLAGS, f"--studydir={whole}")
-    workers = [Command(*FLAGS, f"--studydir={disturbed}") for _ in range(2)]
+    run(*FLAGS, f"--studydir={whole}", target=plain)
+    workers = [Command(*FLAGS, f"--studydir={disturbed}", target=plain) for _ in range(2)]
     deadline = time.time() + PATIENCE
     for number in range(2):
         while not len(list(disturbed.glob("*/*/checkpoints/step-*"))) > 2 * number:
@@ -108,7 +109,7 @@ def test_killed_and_shared_by_two_processes_it_is_the_undisturbed_study(tmp_path
             break
         victim.signal(signal.SIGKILL)
         victim.wait()
-        workers[number % 2] = Command(*FLAGS, f"--studydir={disturbed}")
+        workers[number % 2] = Command(*FLAGS, f"--studydir={disturbed}", target=plain)
     for worker in workers:
         assert worker.wait().code == 0, worker.error
     digests = [{place: s["weights_sha256"] for place, s in summaries(folder).items()} for folder in (whole, disturbed)]

@@ -34,6 +34,11 @@ def evaluation(predictions, confidences=None, ranks=None, accuracy=0.6):
 def few_images(patch):
     """For whole runs in this process, by a `MonkeyPatch`: they load `data`, and draw no pictures."""
     patch.setattr(trainer, "load_data", lambda config: data())
+    no_pictures(patch)
+
+
+def no_pictures(patch):
+    """A tiny network is trained in the time that they take."""
     for picture in ("preview.draw_augmentation", "report.curves", "report.confusion", "classes.draw", "mistakes.draw"):
         patch.setattr(f"cifar_fast.runs.reports.{picture}", lambda *_: None)
 
