@@ -1,4 +1,5 @@
 """What all tests share: TensorFlow as the command starts it, on CPUs; a matplotlib that leaves the home alone."""
+import gc
 import importlib.metadata
 import os
 import signal
@@ -39,6 +40,10 @@ def pytest_configure(config):
         # A core for each of pytest's workers: threads of all on all cores mostly wait for each other.
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+def pytest_collection_finish():
+    gc.freeze()  # a run looks for its garbage when it ends; what is imported by now is none
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,4 @@
-"""The notebook runs, with small settings, and what it holds is what a run of it printed; commands run by `!`."""
-import os
-import sys
-
+"""The notebook runs, with small settings, and what it holds is what a run of it printed."""
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="of the extra [test]")
@@ -31,16 +28,3 @@ def test_the_file_has_the_output_of_a_run():
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert pictures(book) >= 3 and not any(
         out.output_type == "error" for cell in code for out in cell.outputs)
-
-
-def test_a_command_runs_by_an_exclamation_mark(tmp_path, monkeypatch):
-    """Its kernel hands a backend of Matplotlib's on that need not be there; here is one that is nowhere."""
-    monkeypatch.setenv("MPLBACKEND", "module_of_a_notebook")
-    cells = ["import os; print(os.environ['MPLBACKEND'])",
-             f"!{sys.executable} -m cifar_fast train --dataset=synthetic --train_examples=32 --test_examples=20 "
-             "--units=3 --filters=2 --batch_size=8 --epochs=1 --workdir=run"]
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    backend, train = texts(notebook.run(book, tmp_path))
-    assert backend == "module_of_a_notebook\n"
-    assert "summary.json" in train and "left out" not in train, train
-    assert {"augmentation.png", "curves.png", "confusion.png"} <= set(os.listdir(tmp_path / "run" / "plots"))

@@ -3,6 +3,7 @@
 TensorFlow takes seconds to import. Each of pytest's workers has one fork server (`multiprocessing`'s), which imports
 it once and never runs an operation: TensorFlow's threads start in the forks.
 """
+import gc
 import multiprocessing
 import os
 import shutil
@@ -63,6 +64,7 @@ def _run(folder, target, arguments, variables, cores):
     for name, number in (("output", 1), ("error", 2)):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.environ.update(variables)
+    gc.freeze()  # a run looks for its garbage when it ends; what the server has imported is none
     if cores:
         os.sched_setaffinity(0, cores)
     import tensorflow as tf

@@ -9,20 +9,15 @@ PATH = Path(__file__).parents[2] / "docs" / "cifar_fast.ipynb"
 
 
 def executed(folder, small=False):
-    """The notebook after all its cells were run in a folder; with its small settings if asked for."""
+    """The notebook after a kernel has run all its cells in a folder; with its small settings if asked for.
+
+    The kernel's "ZMQError: Socket operation on non-socket" says no more than that a cell took longer than it may.
+    """
     notebook = nbformat.read(PATH, as_version=4)
     cells = [cell for cell in notebook.cells if cell.source.startswith("SMALL = False")]
     assert len(cells) == 1
     if small:
         cells[0].source = cells[0].source.replace("SMALL = False", "SMALL = True")
-    return run(notebook, folder)
-
-
-def run(notebook, folder):
-    """Runs all cells of a notebook in a folder, by a kernel that ends with them. Returns it, with their output.
-
-    Its kernel's "ZMQError: Socket operation on non-socket" says no more than that a cell took longer than it may.
-    """
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(PATH.parents[1])  # the checkout, if it is not installed
     try:
