@@ -134,12 +134,12 @@ def write(path, benchmark, results, ratios, **more):
     return whole
 
 
-def table(results, ratios=()):
-    """Results and ratios as text: a line each, name, settings, median, least and most."""
+def table(results, ratios=(), of="images_per_second", form="{:,.0f} images/s"):
+    """Results and ratios as text: a line each, name, settings, median, least and most. of: what of the results; form:
+    of its numbers."""
     rows = [["", "settings", "median", "min", "max"]]
     for entry in results:
-        rates = entry["images_per_second"]
-        rows.append([entry["name"], _settings(entry), *(f"{rates[k]:,.0f} images/s" for k in KEYS)])
+        rows.append([entry["name"], _settings(entry), *(form.format(entry[of][k]) for k in KEYS)])
     for entry in ratios:
         rows.append([entry["name"], _settings(entry), *(f"{entry[k]:,.2f} ×" for k in KEYS)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -150,15 +150,16 @@ def table(results, ratios=()):
 KEYS = ("median", "min", "max")
 
 
-def bar_chart(path, results, title, log=False):
+def bar_chart(path, results, title, log=False, of="images_per_second", unit="images a second"):
     """Writes a PNG: a bar a result, its median, with a line from least to most; ours is the dark one.
 
-    log: a logarithmic axis, where a slow one would otherwise not be seen. Raises UserError where it can't write.
+    log: a logarithmic axis, where a slow one would otherwise not be seen. of: what of the results, in which unit.
+    Raises UserError where it can't write.
     """
     from matplotlib.figure import Figure
 
     names = [" · ".join(filter(None, (entry["name"], _settings(entry)))) for entry in results]
-    rates = [entry["images_per_second"] for entry in results]
+    rates = [entry[of] for entry in results]
     figure = Figure(figsize=(9, 1.2 + 0.42 * len(results)), layout="constrained")
     axis = figure.subplots()
     places = range(len(results))[::-1]
@@ -168,7 +169,7 @@ def bar_chart(path, results, title, log=False):
     for place, rate in zip(places, rates, strict=True):
         axis.annotate(f"{rate['median']:,.0f}", (rate["max"], place), (5, 0), textcoords="offset points", va="center")
     axis.set_yticks(places, names)
-    axis.set_xlabel("images a second")
+    axis.set_xlabel(unit)
     axis.set_title(title, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     if log:

@@ -37,9 +37,9 @@ class Contestant:
         self.about = self._answer()
         self.ready_seconds = time.perf_counter() - begin
 
-    def turn(self, steps):
-        """Trains `steps` steps. Returns (images, seconds)."""
-        self.child.stdin.write(f"{steps}\n")
+    def turn(self, steps, *of):
+        """Trains `steps` steps. of: more ints, of which the child knows the meaning. Returns (images, seconds)."""
+        self.child.stdin.write(" ".join(map(str, (steps, *of))) + "\n")
         self.child.stdin.flush()
         answer = self._answer()
         return answer["images"], answer["seconds"]
@@ -61,12 +61,12 @@ class Contestant:
         raise RuntimeError(f"{self.name} ended: {self.errors.read()[-2000:]}")
 
 
-def paced(contestant, steps, seconds=LEAST):
+def paced(contestant, steps, *of, seconds=LEAST):
     """A contestant's turns for `harness.interleave`: of so many steps, or of as many more as take the seconds, by what
-    the turns before took. Short turns would measure how a call begins and ends."""
+    the turns before took. Short turns would measure how a call begins and ends. of: as for its turn."""
     def turn():
         nonlocal steps
-        images, taken = contestant.turn(steps)
+        images, taken = contestant.turn(steps, *of)
         steps = max(steps, round(steps * seconds / taken))
         return images, taken
     return turn
@@ -79,11 +79,11 @@ def serve(make):
     """The child's side.
 
     `make(settings)` builds the contestant and returns (about, train): `about` is a dict for the record, its
-    "settings" beside those asked for; train(steps) → (images, seconds) trains that many steps. The first step, which
-    compiles, has been taken when `make` returns.
+    "settings" beside those asked for; train(steps, *of) → (images, seconds) trains that many steps. The first step,
+    which compiles, has been taken when `make` returns.
     """
     about, train = make(json.loads(sys.argv[1]))
     print(MARK + json.dumps(about), flush=True)
     for line in sys.stdin:
-        images, seconds = train(int(line))
+        images, seconds = train(*map(int, line.split()))
         print(MARK + json.dumps({"images": images, "seconds": seconds}), flush=True)
