@@ -1,6 +1,7 @@
 """Images augmented a second: cifar_fast and the ways people do it today, on the same images, taking turns.
 
-    python -m benchmarks.augment --batch_sizes=128,512,4096 --image_sizes=32,224 --out=augment.json
+    python -m benchmarks.augment --batch_sizes=128,512,4096 --out=augment.json
+    python -m benchmarks.augment --batch_sizes=64 --image_sizes=224 --out=augment_photographs.json
 
 All do rotation by ±30°, shifts by 0.1 of the size and both flips, with the nearest pixel outside. ImageDataGenerator
 and ours interpolate once; Keras's three layers do it up to three times. Keras's layers are measured in every form

@@ -28,14 +28,19 @@ FLAGS = flags.FLAGS
 RECIPE, OURS, THEIRS = "fast_cifar10", "cifar_fast", "airbench94"
 EXAMPLES = 50_000
 STEPS = {OURS: 4, THEIRS: 1}  # at least, a turn
+WHOLE = ("training_seconds", "final_evaluation_seconds", "test_accuracy", "tta_accuracy")  # what a run to the end says
+CHOICES = {"precisions": ["float32", "bfloat16"], "modes": ["eager", "compiled"]}
 
 
 def define_flags():
     flags.DEFINE_string("dataset", "cifar10", "cifar10 or, for the rates alone, synthetic")
     flags.DEFINE_string("data_dir", None, "as for cifar_fast train; not needed for synthetic")
-    flags.DEFINE_list("precisions", ["float32", "bfloat16"], "of both; leave bfloat16 out on a processor that only "
+    flags.DEFINE_list("precisions", CHOICES["precisions"], "of both; leave bfloat16 out on a processor that only "
                       "emulates it")
-    flags.DEFINE_list("modes", ["eager", "compiled"], "airbench94's; compiled is by torch.compile")
+    flags.DEFINE_list("modes", CHOICES["modes"], "airbench94's; compiled is by torch.compile")
+    for name, known in CHOICES.items():
+        flags.register_validator(name, lambda chosen, known=known: set(chosen) <= set(known),
+                                 f"expected some of {', '.join(known)}")
     flags.DEFINE_integer("repeats", 5, "turns of each", lower_bound=1)
     flags.DEFINE_bool("whole", False, "train both to the end once, on real images")
     flags.DEFINE_string("out", None, "write the record (JSON) here")
@@ -102,21 +107,23 @@ def measure(running):
 def ratios(running, taken):
     """Our minutes over those of airbench94's best mode: in each precision, and the fastest of ours with the fastest of
     all."""
+    def fastest(group, name):
+        return min((c for c in group if c.name == name), key=lambda c: statistics.median(taken[c]), default=None)
+
     groups = [[c for c in running if shown(c.settings)["precision"] == p] for p in FLAGS.precisions] + [running]
-    pairs = [tuple(min((c for c in group if c.name == name), key=lambda c: statistics.median(taken[c]), default=None)
-                   for name in (OURS, THEIRS)) for group in groups]
-    return [harness.ratio(*pair, taken, {"of": "minutes", **{c.name: _line(c.settings) for c in pair}})
-            | {"name": f"{OURS} / {THEIRS}"} for pair in dict.fromkeys(pairs) if all(pair)]
+    pairs = dict.fromkeys((fastest(group, OURS), fastest(group, THEIRS)) for group in groups)
+    return [harness.ratio(ours, theirs, taken, {"of": "minutes", OURS: _line(ours), THEIRS: _line(theirs)})
+            | {"name": f"{OURS} / {THEIRS}"} for ours, theirs in pairs if ours and theirs]
 
 
-def _line(settings):
-    return " ".join(shown(settings).values())
+def _line(contestant):
+    return " ".join(shown(contestant.settings).values())
 
 
 def train_whole(results):
     """Trains the fastest form of each to the end. Returns what came of it, by name."""
-    fastest = {entry["name"]: entry["settings"] for entry in
-               sorted(results, key=lambda entry: -entry["minutes"]["median"])}
+    slowest_first = sorted(results, key=lambda entry: -entry["minutes"]["median"])
+    fastest = {entry["name"]: entry["settings"] for entry in slowest_first}
     found, ours, theirs = {}, fastest.get(OURS), fastest.get(THEIRS)
     if ours:
         with tempfile.TemporaryDirectory() as folder:
@@ -132,9 +139,6 @@ def train_whole(results):
         found[THEIRS] = contestant.about["whole"]
         contestant.close()
     return found
-
-
-WHOLE = ("training_seconds", "final_evaluation_seconds", "test_accuracy", "tta_accuracy")
 
 
 def main(_):
