@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from cifar_fast.network.blur import KERNEL, blurred
-from cifar_fast.network.resnet import ACTIVATIONS, pooled
+from cifar_fast.network.resnet import ACTIVATIONS
 from cifar_fast.network.whitening import SIDE
 
 
@@ -43,6 +43,9 @@ def functional(model, statistics, image_shape):
     def active(x):
         return put(keras.layers.Activation, x, activation)
 
+    def pooled(x):
+        return put(keras.layers.AveragePooling2D, x, 2, padding="same", data_format=CHANNELS)
+
     def dropped(layer, x, noise_shape=None):
         return put(keras.layers.Dropout, x, layer.dropped / 2**16, noise_shape) if layer.dropped else x
 
@@ -62,14 +65,14 @@ def functional(model, statistics, image_shape):
     for i, unit in enumerate(model.units, 1):
         if unit["widen"]:
             x = convolution(f"unit{i}_widen", x)
-        h = active(normalized(f"unit{i}_norm1", x))
+        h = activated = active(normalized(f"unit{i}_norm1", x))
         if unit["blur"] is blurred:
             h = put(keras.layers.DepthwiseConv2D, h, 3, padding="same", data_format=CHANNELS, use_bias=False,
                     trainable=False, name=f"unit{i}_blur", depthwise_initializer="zeros")
         h = convolution(f"unit{i}_conv1", h)
-        if unit["skip"] is pooled:
-            x = put(keras.layers.AveragePooling2D, x, 2, padding="same", data_format=CHANNELS)
-        x = plus(x, dropped(unit["depth"], h, DEPTH)) if unit["skip"] else h
+        if unit["widen"]:
+            x = pooled(activated) if model.pooled_skip else None
+        x = h if x is None else plus(x, dropped(unit["depth"], h, DEPTH))
         h = convolution(f"unit{i}_conv2", active(normalized(f"unit{i}_norm2", x)))
         x = plus(x, dropped(unit["dropout"], dropped(unit["depth"], h, DEPTH)))
     x = normalized("norm", x)

@@ -8,7 +8,7 @@ except that the first unit of the second and of the third group widens by a 1×1
 half has stride 2 and no skip. Dropout stands at the end of each unit. Then a last normalization, the mean over
 the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters for 10 classes. What is activated
 may be blurred before a stride; and the last normalization, too, may be followed by an activation, as it is in the
-paper. With a pooled skip the first half of stride 2 has one, too: what was widened, averaged over 2×2 pixels.
+paper. With a pooled skip the first half of stride 2 has one, too: what is activated, averaged over 2×2 pixels.
 
 Whatever a convolution adds to all of a channel, the normalizations after it take off again: the gradient of its bias is
 zero but for rounding, unless dropout or stochastic depth stands between. Those biases are not trained, and stay zero.
@@ -37,7 +37,8 @@ class ResNet(keras.Model):
       whitening: the images pass a `Whitening` first, whose kernel is to be assigned.
       blur: the inputs of the convolutions of stride 2 are `blur.blurred`.
       pooled_skip: halves of stride 2 have a skip, by an average over 2×2 pixels (ResNet-D: He et al., 2019,
-        arXiv:1812.01187, which convolves by 1×1 after it; that commutes, and the kernel here is the widening one).
+        arXiv:1812.01187). It begins after the activation, as skips that change the shape do in pre-activation networks;
+        the 1×1 convolution of ResNet-D's is the one that widens.
       final_activation: what the last normalization gives is activated before its mean over the image.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
       ghost_batch: normalize so many examples at a time, see `layers.BatchNormalization`.
@@ -66,13 +67,12 @@ class ResNet(keras.Model):
                                       dtype=policy)
 
         self.policy = keras.DTypePolicy(policy)
-        self.activate = ACTIVATIONS[activation]
+        self.activate, self.pooled_skip = ACTIVATIONS[activation], pooled_skip
         self.whitening = Whitening() if whitening else None
         self.stem = convolution(filters, 7)
         self.units = []
         for i in range(units):
             widens = i > 0 and i % (units // 3) == 0
-            skips = pooled_skip or not widens
             depth = stochastic_depth * i / (units - 1)
             if widens:
                 filters *= 2
@@ -80,8 +80,7 @@ class ResNet(keras.Model):
                 "widen": convolution(filters, 1) if widens else None,
                 "norm1": normalization(),
                 "blur": blurred if blur and widens else lambda x: x,
-                "conv1": convolution(filters, 3, 2 if widens else 1, masked=depth > 0 and skips),
-                "skip": (pooled if widens else lambda x: x) if skips else None,
+                "conv1": convolution(filters, 3, 2 if widens else 1, masked=depth > 0 and (pooled_skip or not widens)),
                 "norm2": normalization(),
                 "conv2": convolution(filters, 3, masked=depth > 0 or dropout > 0),
                 "dropout": Dropout(dropout, dtype=policy),
@@ -106,8 +105,11 @@ class ResNet(keras.Model):
             depth = {"seed": draw(len(self.units) + i), "training": training}
             if unit["widen"]:
                 x = unit["widen"](x)
-            h = unit["conv1"](unit["blur"](self.activate(unit["norm1"](x, training=training))))
-            x = unit["skip"](x) + unit["depth"](h, **depth) if unit["skip"] else h
+            active = self.activate(unit["norm1"](x, training=training))
+            h = unit["conv1"](unit["blur"](active))
+            if unit["widen"]:
+                x = pooled(active) if self.pooled_skip else None
+            x = h if x is None else x + unit["depth"](h, **depth)
             h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
             x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
         x = self.norm(x, training=training)

@@ -91,9 +91,10 @@ def test_what_the_last_normalization_gives_is_activated_only_if_asked_for(final_
     np.testing.assert_allclose(logits, model.dense(expected.mean((1, 2))), atol=1e-5)
 
 
-def test_a_pooled_skip_is_the_average_of_what_was_widened():
-    """By ResNet-D's own order: the mean over 2×2 pixels first, then the 1×1 convolution."""
-    plain, model = (resnet.build(10, (12, 8, 3), units=3, filters=4, dropout=0.0, pooled_skip=p) for p in (False, True))
+@pytest.mark.parametrize("blur", [False, True])
+def test_a_pooled_skip_is_the_average_of_what_is_activated(blur):
+    plain, model = (resnet.build(10, (12, 8, 3), units=3, filters=4, dropout=0.0, blur=blur, pooled_skip=skip)
+                    for skip in (False, True))
     assert plain.count_params() == model.count_params()
     seen = {}
 
@@ -104,11 +105,12 @@ def test_a_pooled_skip_is_the_average_of_what_was_widened():
         return call
 
     unit = model.units[1]
-    model.units[1] = unit | {name: recorded(name, unit[name]) for name in ("widen", "conv1", "norm2")}
+    model.units[1] = unit | {name: recorded(name, unit[name]) for name in ("norm1", "conv1", "norm2")}
     images = tf.random.stateless_normal([2, 12, 8, 3], [0, 1])
     assert np.abs(model(images) - plain(images)).max() > 1e-3
-    means = seen["widen"][0].numpy().reshape(2, 6, 2, 4, 2, 4).mean((2, 4))
-    np.testing.assert_allclose(seen["norm2"][0], unit["widen"](means) + seen["conv1"][1], atol=1e-5)
+    active = np.maximum(seen["norm1"][1], 0)
+    means = active.reshape(2, 6, 2, 4, 2, 8).mean((2, 4))
+    np.testing.assert_allclose(seen["norm2"][0], means + seen["conv1"][1], atol=1e-5)
 
 
 def test_every_kernel_has_its_own_he_normal_draw():
