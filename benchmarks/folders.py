@@ -6,6 +6,7 @@ Class folders of PNGs of 32×32, and of JPEGs of 256×256 that become 64×64, wh
 in batches. Keras resizes by bilinear interpolation without antialiasing and gives float32; ours is antialiased uint8,
 held in memory and written to the cache file. All read the files from the system's cache: each had a turn before.
 """
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -25,19 +26,23 @@ from cifar_fast.data.labelled.cache import Form  # noqa: E402
 from cifar_fast.data.labelled.images import Reading  # noqa: E402
 
 CLASSES, SMALL, LARGE, TAKEN = 10, 32, 256, 64
+MADE = ".made"  # a file beside the class folders, when all is there
 
 
 def define_flags():
     flags.DEFINE_integer("pngs", 60_000, "PNG files of 32×32; 0: leave them out", lower_bound=0)
     flags.DEFINE_integer("jpegs", 20_000, "JPEG files of 256×256; 0: leave them out", lower_bound=0)
     flags.DEFINE_integer("repeats", 3, "turns that each contestant takes", lower_bound=1)
-    flags.DEFINE_string("folder", None, "where the files are made (default: in the system's folder for such)")
+    flags.DEFINE_string("folder", None, "where the files are made, kept and found again (default: aside, and "
+                        "deleted)")
     flags.DEFINE_string("out", None, "JSON file to write the record to")
     flags.DEFINE_string("picture", None, "PNG file to draw the bars to")
 
 
 def made(folder, count, side, ending):
     """Class folders of `count` images: colours that change slowly, as in photographs, and some noise."""
+    if (folder / MADE).exists():
+        return folder
     for number in range(count):
         rng = np.random.default_rng(number)
         coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8)).resize((side, side), Image.BICUBIC)
@@ -45,6 +50,7 @@ def made(folder, count, side, ending):
         path = folder / f"class{number % CLASSES}" / f"{number:06}.{ending}"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
+    (folder / MADE).touch()
     return folder
 
 
@@ -89,7 +95,7 @@ def keras(folder):
 def compare(folder, count, side, ending, size, repeats):
     """One interleaved run. Returns (results, ratios), the entries of a record."""
     settings = {"files": count, "format": ending, "side": side}
-    reader = Reader(made(folder / ending, count, side, ending), count, size)
+    reader = Reader(made(folder / f"{count}-{ending}", count, side, ending), count, size)
     contestants = {"cifar_fast, first time": reader.first, "cifar_fast, from its cache": reader.again}
     if size:
         contestants["image_dataset_from_directory"] = keras(reader.folder)
@@ -103,7 +109,7 @@ def compare(folder, count, side, ending, size, repeats):
 
 def main(_):
     values, results, ratios = flags.FLAGS, [], []
-    with tempfile.TemporaryDirectory(dir=values.folder) as place:
+    with contextlib.nullcontext(values.folder) if values.folder else tempfile.TemporaryDirectory() as place:
         for count, side, ending, size in ((values.pngs, SMALL, "png", None),
                                           (values.jpegs, LARGE, "jpg", (TAKEN, TAKEN))):
             if count:

@@ -3,7 +3,6 @@
 Pillow decodes and resizes, as it does for Keras (keras/src/utils/image_utils.py); it lets go of Python's lock
 meanwhile, so threads are enough.
 """
-import contextlib
 import functools
 import logging
 import os
@@ -60,14 +59,17 @@ def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", dee
 def looked_at(source, size=None, mode="RGB", resample="nearest", fit="stretch", deep=False, draft=False, most=None):
     """What `look` and `decode` give, as a pair; the file is opened once."""
     _check(size, mode, resample, fit)
-    with _image(source, most) as image:
+
+    def work(image):
         looks = _looks(image)
         if draft and size:
             image.draft(mode, size[::-1])
         grey = deep and mode == "L" and image.mode in ("I;16", "I")
-        converted = image if image.mode == mode or grey else image.convert(mode)
-        pixels = np.asarray(_resized(converted, size, RESAMPLE[resample], fit), np.int32 if grey else np.uint8)
-    return looks, pixels.reshape(*pixels.shape[:2], CHANNELS[mode])
+        image = _resized(image if image.mode == mode or grey else image.convert(mode), size, RESAMPLE[resample], fit)
+        pixels = np.asarray(image, np.int32) if grey else np.frombuffer(image.tobytes(), np.uint8)
+        return looks, pixels.reshape(image.height, image.width, CHANNELS[mode])
+
+    return _opened(source, most, work)
 
 
 def converted(array, size, mode, resample="nearest", fit="stretch"):
@@ -81,8 +83,7 @@ def look(source, most=None):
 
     Args and errors are those of `decode`.
     """
-    with _image(source, most) as image:
-        return _looks(image)
+    return _opened(source, most, _looks)
 
 
 def decode_all(sources, size=None, mode="RGB", resample="nearest", fit="stretch", out=None, workers=None, report=None):
@@ -137,19 +138,18 @@ def _check(size, mode, resample, fit):
         raise ValueError(f"size={size!r}: must be (height, width), each at least 1")
 
 
-@contextlib.contextmanager
-def _image(source, most):
-    """Opens an image, which reads its header alone. What Pillow raises in the block becomes a DamagedImage."""
+def _opened(source, most, work):
+    """What work(image) gives of an image of which the header alone is read. What Pillow raises becomes a
+    DamagedImage."""
     if isinstance(source, (str, bytes, os.PathLike)):
-        with open(os.fsdecode(source), "rb") as file, _image(file, most) as image:
-            yield image
-        return
+        with open(os.fsdecode(source), "rb") as file:
+            return _opened(file, most, work)
     try:
-        with Image.open(source, formats=_formats()) as image:
-            if most and (image.width * image.height > most or max(image.size) > SIDE):
-                raise ValueError(f"it declares {image.width}×{image.height} pixels, at most {most} are decoded, and "
-                                 f"{SIDE} a side")
-            yield image
+        image = Image.open(source, formats=_formats())
+        if most and (image.width * image.height > most or max(image.size) > SIDE):
+            raise ValueError(f"it declares {image.width}×{image.height} pixels, at most {most} are decoded, and "
+                             f"{SIDE} a side")
+        return work(image)
     except MemoryError:
         raise
     except Exception as error:  # of a damaged file Pillow's parsers may raise what they like

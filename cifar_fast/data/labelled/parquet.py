@@ -35,12 +35,15 @@ class Parquet:
             with _guarded(path):
                 with _open(path) as file:
                     self.rows += file.metadata.num_rows
-                    if path == paths[0]:
-                        schema = file.schema_arrow
+                    schema = file.schema_arrow
+            kinds = {short(field.name): _kind(field.type) for field in schema}
+            if path == paths[0]:
+                self.kinds, self.metadata = kinds, (schema.metadata or {}).get(b"huggingface", b"")
+            if others := [name for name, kind in self.kinds.items() if kinds.get(name) != kind]:
+                raise UserError(f"{path}: its column {others[0]} is not there or of another kind than in "
+                                f"{paths[0].name}; the files of a split must have the same columns")
         if not 0 < self.rows <= ROWS:
             raise UserError(f"{paths[0]}: {self.rows} rows; expected 1 to {ROWS}")
-        self.kinds = {short(field.name): _kind(field.type) for field in schema}
-        self.metadata = (schema.metadata or {}).get(b"huggingface", b"")
 
     def names(self, column):
         """The names of a label column's classes, as the hub's `ClassLabel` keeps them; None where there are none."""

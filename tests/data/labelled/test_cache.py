@@ -146,10 +146,15 @@ def test_a_folder_that_cant_be_written_matters_only_for_what_does_not_fit(tmp_pa
         pixels(pngs(images), tmp_path / "file" / "cache")
 
 
-def test_a_full_disk_ends_in_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_matters_only_for_what_does_not_fit_and_keeps_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(os, "fsync", full)
+    images, _ = pictures.drawn(4)
+    found, _, note = pixels(pngs(images), tmp_path)  # they are in memory, and the next run decodes them anew
+    np.testing.assert_array_equal(found, images)
+    assert "not cached (" in note and "No space left on device)" in note and not list(tmp_path.iterdir())
     monkeypatch.setattr(os, "posix_fallocate", full)
     monkeypatch.setattr(cache, "fits", lambda _: False)
     with pytest.raises(UserError, match="No space left on device"):

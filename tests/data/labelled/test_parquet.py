@@ -52,6 +52,17 @@ def test_folders_called_after_the_splits(tmp_path):
     np.testing.assert_array_equal(data.test_labels, labels)
 
 
+@pytest.mark.parametrize("columns", [
+    {"picture": [b"x"], "label": [1]}, {"image": [3], "label": [1]}, {"image": [{"path": "x"}], "label": [1]},
+    {"image": [b"x"], "label": ["b"]}, {"image": [b"x"]}])
+def test_shards_of_other_columns_are_refused(columns, tmp_path):
+    (tmp_path / "it").mkdir()
+    write(tmp_path / "it" / "train-0.parquet", image=files(pictures.drawn(2)[0]), label=[0, 1])
+    write(tmp_path / "it" / "train-1.parquet", **columns)
+    with pytest.raises(UserError, match="train-1.parquet: its column (image|label) is not there or of another"):
+        load(tmp_path / "it", tmp_path)
+
+
 def test_bytes_and_texts_and_columns_of_any_name(tmp_path):
     pixels, labels = pictures.drawn(6)
     path = write(tmp_path / "it.parquet", picture=files(pixels), kind=[NAMES[label] for label in labels],
