@@ -3,6 +3,7 @@
 TensorFlow takes seconds to import, so it is imported once and each training is a fork of that process, which itself
 never runs an operation: TensorFlow's threads start in the child.
 """
+import gc
 import itertools
 import json
 import os
@@ -49,6 +50,7 @@ class Child:
 
     def _run(self, prepare, command):
         code = 70
+        gc.freeze()  # a run looks for its garbage when it ends; what is imported by now is none
         try:
             handle = os.open(self.log, os.O_WRONLY | os.O_APPEND)
             os.dup2(handle, 1)

@@ -12,7 +12,7 @@ import pytest
 from cifar_fast.system import portable
 
 HIDE = """
-import os, sys
+import asyncio, os, sys  # asyncio before all: from Python 3.12 on its part for Linux wants sysconf
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for name in ("sched_getaffinity", "sched_setaffinity", "posix_fallocate", "sysconf", "O_NOFOLLOW", "getuid"):
