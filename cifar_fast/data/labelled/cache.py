@@ -242,8 +242,9 @@ def _fill(images, sources, form, size, seen):
             images[row] = image
         return looks
 
-    first, damaged = None, []
+    first, damaged, read = None, [], 0
     for row, key, looks in _each(sources, len(images), "decoding images", work):
+        read += 1
         if isinstance(looks, Exception):
             images[row] = 0
             damaged.append((row, _reason(key, looks)))
@@ -258,6 +259,9 @@ def _fill(images, sources, form, size, seen):
             raise _Other
     if damaged and not form.skip_damaged or not first:
         raise _refusal(damaged, len(images))
+    if read < len(images):
+        raise UserError(f"{len(images) - read} of {len(images)} images were gone when they were to be read; start "
+                        "again when nothing changes the files")
     return sorted(damaged)
 
 

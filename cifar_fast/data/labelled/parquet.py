@@ -79,7 +79,8 @@ class Parquet:
         """All values of a column of texts or whole numbers: a list of str or int.
 
         Raises:
-          UserError: no such column, another kind, an empty value, or a text of more than `TEXT` letters.
+          UserError: no such column, another kind, an empty value, another number of them than of rows, or a text of
+            more than `TEXT` letters.
         """
         if self.kinds.get(name) not in ("text", "number"):
             raise UserError(f"{self.paths[0]}: has no column {short(name)} of texts or whole numbers; its columns are "
@@ -89,6 +90,8 @@ class Parquet:
             with _guarded(path), _open(path, read_dictionary=[name] if self.kinds[name] == "text" else None) as file:
                 for batch in file.iter_batches(columns=[name], batch_size=1 << 16, use_threads=False):
                     values += _values(path, name, batch.column(0))
+        if len(values) != self.rows:
+            raise self._damaged(name, len(values))
         return values
 
     def read(self, column, rows):
@@ -112,6 +115,11 @@ class Parquet:
                     first += len(batch)
                     if first > last:
                         return
+        raise self._damaged(column, first)
+
+    def _damaged(self, column, count):
+        return UserError(f"{self.paths[0]}: its column {short(column)} has {count} values where {self.rows} rows are "
+                         "declared; get it anew")
 
 
 def _kind(kind):

@@ -224,6 +224,15 @@ def test_arrays_take_the_form_of_files(tmp_path):
         cache.formed(images[..., :2], Form((4, 4)))
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_images_that_are_gone_are_missed(held, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "fits", lambda _: held)
+    (keys, read), = source(pngs(pictures.drawn(4)[0]))[0]
+    with pytest.raises(UserError, match="1 of 4 images were gone"):
+        cache.pixels([(keys, lambda keys: read(keys[:3]))], Form(), tmp_path, ["it"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_stopped_decoding_leaves_nothing(tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt

@@ -63,6 +63,14 @@ def test_shards_of_other_columns_are_refused(columns, tmp_path):
         load(tmp_path / "it", tmp_path)
 
 
+@pytest.mark.parametrize("reader", [lambda table: table.column("label"), lambda table: list(table.read("image", {5}))])
+def test_another_number_of_values_than_is_declared_is_refused(reader, tmp_path):
+    table = parquet.Parquet([write(tmp_path / "it.parquet", image=files(pictures.drawn(2)[0]), label=[0, 1])])
+    table.rows = 6  # as a damaged footer may say
+    with pytest.raises(UserError, match="its column .* has 2 values where 6 rows are declared"):
+        reader(table)
+
+
 def test_bytes_and_texts_and_columns_of_any_name(tmp_path):
     pixels, labels = pictures.drawn(6)
     path = write(tmp_path / "it.parquet", picture=files(pixels), kind=[NAMES[label] for label in labels],
