@@ -12,7 +12,7 @@ from cifar_fast.data import conversion, decode, npz, packing
 from cifar_fast.data.labelled import tables
 from cifar_fast.data.labelled.cache import PIXELS, RESAMPLE
 from cifar_fast.data.labelled.images import PICTURES
-from cifar_fast.data.labelled.members import Folder, members
+from cifar_fast.data.labelled.members import Folder, members, opened
 from cifar_fast.data.labelled.parquet import Parquet
 from cifar_fast.errors import UserError, short
 from cifar_fast.system import processor
@@ -77,7 +77,7 @@ def find(path, form, image_column=None):
             return _of_tables(path, None, [path.name], form, image_column)
         if path.is_file() and path.suffix.lower() in PICTURES:
             _refuse(path, image_column)
-            return _of_files(path, 1, [(path.name, functools.partial(open, path, "rb"))], form)
+            return _of_files(path, 1, [(path.name, functools.partial(opened, path, path.stat().st_size))], form)
         if path.is_file() and packing.kind(path) == ".zip" and npz.is_one(path):
             _refuse(path, image_column)
             return _of_array(path, form)

@@ -16,7 +16,6 @@ from cifar_fast.errors import UserError, short
 
 MEMBERS = 2_000_000  # files at most; ImageNet has 1.3 million
 FILE_BYTES = 64 << 20  # of one image or table
-AT_ONCE = 1 << 20  # bytes of a file in a folder that are read before they are looked at
 CONTENTS = 64 << 20  # bytes of a .zip's table of contents, some 500,000 names
 NOTE = 1 << 16  # bytes of a .tar's note that are looked at
 UNFOLDED = 50  # times its own size that a packed archive may unfold to; at least packing.ALL_BYTES
@@ -104,12 +103,12 @@ class Folder(Members):
             self.add(name, status.st_size, status.st_mtime_ns)
 
     def read(self, names):
-        return ((name, functools.partial(_opened, f"{self.path}/{name}", self.files[name][0])) for name in names)
+        return ((name, functools.partial(opened, f"{self.path}/{name}", self.files[name][0])) for name in names)
 
 
-def _opened(path, size):
-    """A file, a small one read by one call: a decoder looks into it many times."""
-    if size > AT_ONCE:
+def opened(path, size):
+    """A file of a size, read by one call: a decoder looks into it many times, and may ask for more than there is."""
+    if size > FILE_BYTES:
         return open(path, "rb")
     with open(path, "rb", buffering=0) as file:
         return _named(file.read(size), path)

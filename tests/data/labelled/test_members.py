@@ -52,7 +52,7 @@ def make(kind, tmp_path):
 def test_all_files_are_listed_and_read(kind, tmp_path, monkeypatch):
     if kind == "large":
         kind = "folder"
-        monkeypatch.setattr(members, "AT_ONCE", 0)
+        monkeypatch.setattr(members, "FILE_BYTES", 1)
     found = members.members(make(kind, tmp_path))
     assert {name: size for name, (size, _) in found.files.items()} == {name: len(data) for name, data in FILES.items()}
     wanted = [name for name in FILES if name != "a/2.txt"]
