@@ -84,8 +84,8 @@ INLINE CODE void place(factor *point, size_t t, size_t c, size_t channels, vecto
         put(point + t / TERMS * channels + c, v, t % TERMS);
 }
 
-/* Below, rows are transformed as they are read, and columns written as they are transformed: so that, unrolled, nearly all
-   of it stays in registers. */
+/* Below, rows are transformed as they are read, and columns are written as they are transformed: unrolled, nearly all of
+   it stays in registers. */
 
 /* Windows of x to points, which lie `stride` apart. */
 OWN void transform_inputs(const block *of, factor *points, size_t stride, size_t channels, enum sum over)
