@@ -219,7 +219,8 @@ class Config:
     xla: str = option("auto", "compile the network with XLA (the augmentation always is): auto is on for GPUs, "
                       "off for CPUs", choices=("auto", "on", "off"), group="engine")
     convolutions: str = option("auto", "what computes 3×3 convolutions of stride 1, TensorFlow or our code in C, by "
-                               "Winograd's algorithm (CPUs with AVX2 or AVX-512): auto is winograd in float32",
+                               "Winograd's algorithm (CPUs with AVX2 or AVX-512): auto is winograd in float32, and in "
+                               "bfloat16 with avx512_bf16 and no amx_bf16",
                                choices=("auto", "winograd", "tensorflow"), group="engine")
     input: str = option("auto", "keep the data set on the device, or stream batches to it",
                         choices=("auto", "resident", "stream"), group="engine")
