@@ -52,10 +52,8 @@ def planned(flags, exported):
     if config.prune and not before.prune:
         raise UserError(f"{said}: the programs keep no losses to prune by; export them with --prune")
     total, known = (sum(e.steps for e in run) for run in (epochs, written))
-    tied = {"lookahead": config.average == "lookahead", "rise of the momentum": config.muon_first_momentum}
-    if total != known and any(tied.values()):
-        raise UserError(f"{said}: has {total} steps, but the programs' {next(name for name in tied if tied[name])} is "
-                        f"for {known}; export them for it")
+    if config.average == "lookahead" and total != known:
+        raise UserError(f"{said}: has {total} steps, but the programs' lookahead is for {known}; export them for it")
     return config, epochs
 
 

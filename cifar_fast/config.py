@@ -118,14 +118,10 @@ class Config:
                              "neighbouring pixels (ZCA)", group="network")
     blur: bool = option(False, "blur maps before the convolutions of stride 2 (Zhang, 2019, arXiv:1904.11486)",
                         group="network")
-    pooled_skip: bool = option(False, "give the first half of a wider unit a skip, too, by the average of 2×2 pixels "
-                               "(ResNet-D: He et al., 2019, arXiv:1812.01187)", group="network")
     final_activation: bool = option(False, "activate the last normalization's maps too, before their mean (He et al., "
                                     "2016, arXiv:1603.05027)", group="network")
     norm_momentum: float = option(0.99, "share that moving statistics keep in a step", low=0, high=0.9999,
                                   group="network")
-    ghost_batch: int = option(0, "normalize so many images of a batch at a time, each part by its own statistics "
-                              "(Hoffer et al., 2017, arXiv:1705.08741); 0: all together", low=0, group="network")
     l2: float = option(1e-6, "L2 penalty on every kernel, added to the loss", low=0, high=1, group="network")
 
     # optimizer
@@ -149,8 +145,6 @@ class Config:
                              group="optimizer")
     muon_momentum: float = option(0.6, "muon: momentum of the convolutions' kernels (Nesterov)", low=0, high=0.9999,
                                   group="optimizer")
-    muon_first_momentum: float = option(0.0, "muon: the same at the first step, if not 0; it rises to --muon_momentum "
-                                        "over the first seventh of the steps", low=0, high=0.9999, group="optimizer")
     dense_rate: float = option(1.0, "muon: learning rate of the dense kernel, in units of the kernels' rate", low=0,
                                group="optimizer")
     vector_rate: float = option(1.0, "muon: learning rate of gains, offsets and biases, in units of the kernels' rate",
@@ -242,8 +236,6 @@ class Config:
             raise UserError(f"--mixup={self.mixup} --cutmix={self.cutmix}: take one of them")
         if self.alternating_flip and self.horizontal_flip:
             raise UserError("--alternating_flip --horizontal_flip: take one of them, both mirror left to right")
-        if self.ghost_batch and self.sync_batch_norm:
-            raise UserError(f"--ghost_batch={self.ghost_batch} --sync_batch_norm: take one of them")
         if self.prune and self.prune >= self.prune_easy:
             raise UserError(f"--prune={self.prune}: must be below the share it draws from, "
                             f"--prune_easy={self.prune_easy}")
@@ -300,8 +292,7 @@ class Config:
         """The flags by which an epoch depends on how many there are, such as "--schedule=cosine", as text; "" where a
         finished run may get more."""
         tied = {"schedule": self.schedule not in ("constant", "exponential"), "image_sizes": bool(self.image_sizes),
-                "prune_last": self.prune and self.prune_last, "average": self.average == "lookahead",
-                "muon_first_momentum": self.optimizer == "muon" and self.muon_first_momentum}
+                "prune_last": self.prune and self.prune_last, "average": self.average == "lookahead"}
         return " ".join(f"--{name}={getattr(self, name)}" for name in tied if tied[name])
 
     def flag_lines(self, without=()):

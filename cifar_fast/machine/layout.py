@@ -77,6 +77,3 @@ def _check_batch(config, layout):
         below, above = config.batch_size // unit * unit, -(-config.batch_size // unit) * unit
         raise UserError(f"--batch_size={config.batch_size}: {layout.replica_count} replicas need a multiple of {unit}; "
                         "take " + (f"{below} or {above}" if below else f"{above}"))
-    if config.ghost_batch and config.batch_size // layout.replica_count % config.ghost_batch:
-        raise UserError(f"--ghost_batch={config.ghost_batch}: must divide a replica's share of the batch, "
-                        f"{config.batch_size // layout.replica_count} images")

@@ -21,14 +21,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     synchronized=True takes the statistics of the batch over all replicas of the strategy in whose replica context the
     layer is called, as Keras's does; their sums are collectives, which XLA can't hold.
-
-    ghost_batch: when training, that many examples of the batch, a multiple of it, are normalized by the statistics of
-    their own (Hoffer et al., 2017, arXiv:1705.08741); moving statistics are of the parts' means. 0: all together.
     """
-
-    def __init__(self, *, ghost_batch=0, **options):
-        super().__init__(**options)
-        self.ghost_batch = ghost_batch
 
     def call(self, inputs, training=False):
         scale, offset = (tf.convert_to_tensor(v) for v in (self.gamma, self.beta))
@@ -36,9 +29,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return tf.raw_ops.FusedBatchNormV3(
                 x=inputs, scale=scale, offset=offset, mean=tf.convert_to_tensor(self.moving_mean),
                 variance=tf.convert_to_tensor(self.moving_variance), epsilon=self.epsilon, is_training=False)[0]
-        if self.ghost_batch:
-            outputs, mean, variance = _normalized_by_parts(inputs, scale, offset, self.epsilon, self.ghost_batch)
-        elif self.synchronized:
+        if self.synchronized:
             outputs, mean, variance = _normalized_over_replicas(inputs, scale, offset, self.moving_mean, self.epsilon)
         else:
             outputs, mean, variance = _normalized(inputs, scale, offset, self.epsilon)
@@ -55,13 +46,6 @@ def _normalized(inputs, scale, offset, epsilon):
     # The kernel hands out the sample variance (divided by n - 1), Keras keeps the population's.
     count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
     return outputs, mean, variance * ((count - 1) / count)
-
-
-def _normalized_by_parts(inputs, scale, offset, epsilon, examples):
-    """`_normalized` of so many examples at a time, each part by its own statistics; of these the means."""
-    parts = [_normalized(part, scale, offset, epsilon) for part in tf.split(inputs, inputs.shape[0] // examples)]
-    outputs, means, variances = zip(*parts, strict=True)
-    return tf.concat(outputs, 0), tf.reduce_mean(means, 0), tf.reduce_mean(variances, 0)
 
 
 def _normalized_over_replicas(inputs, scale, offset, near, epsilon):

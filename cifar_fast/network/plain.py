@@ -43,9 +43,6 @@ def functional(model, statistics, image_shape):
     def active(x):
         return put(keras.layers.Activation, x, activation)
 
-    def pooled(x):
-        return put(keras.layers.AveragePooling2D, x, 2, padding="same", data_format=CHANNELS)
-
     def dropped(layer, x, noise_shape=None):
         return put(keras.layers.Dropout, x, layer.dropped / 2**16, noise_shape) if layer.dropped else x
 
@@ -65,14 +62,12 @@ def functional(model, statistics, image_shape):
     for i, unit in enumerate(model.units, 1):
         if unit["widen"]:
             x = convolution(f"unit{i}_widen", x)
-        h = activated = active(normalized(f"unit{i}_norm1", x))
+        h = active(normalized(f"unit{i}_norm1", x))
         if unit["blur"] is blurred:
             h = put(keras.layers.DepthwiseConv2D, h, 3, padding="same", data_format=CHANNELS, use_bias=False,
                     trainable=False, name=f"unit{i}_blur", depthwise_initializer="zeros")
         h = convolution(f"unit{i}_conv1", h)
-        if unit["widen"]:
-            x = pooled(activated) if model.pooled_skip else None
-        x = h if x is None else plus(x, dropped(unit["depth"], h, DEPTH))
+        x = h if unit["widen"] else plus(x, dropped(unit["depth"], h, DEPTH))
         h = convolution(f"unit{i}_conv2", active(normalized(f"unit{i}_norm2", x)))
         x = plus(x, dropped(unit["dropout"], dropped(unit["depth"], h, DEPTH)))
     x = normalized("norm", x)

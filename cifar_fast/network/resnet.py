@@ -8,7 +8,7 @@ except that the first unit of the second and of the third group widens by a 1×1
 half has stride 2 and no skip. Dropout stands at the end of each unit. Then a last normalization, the mean over
 the image, and a dense layer. With 12 units and 32 filters: 1,574,218 parameters for 10 classes. What is activated
 may be blurred before a stride; and the last normalization, too, may be followed by an activation, as it is in the
-paper. With a pooled skip the first half of stride 2 has one, too: what is activated, averaged over 2×2 pixels.
+paper.
 
 Whatever a convolution adds to all of a channel, the normalizations after it take off again: the gradient of its bias is
 zero but for rounding, unless dropout or stochastic depth stands between. Those biases are not trained, and stay zero.
@@ -36,12 +36,8 @@ class ResNet(keras.Model):
       stochastic_depth: share of the examples that skip the last unit when training; falls linearly to 0 at the first.
       whitening: the images pass a `Whitening` first, whose kernel is to be assigned.
       blur: the inputs of the convolutions of stride 2 are `blur.blurred`.
-      pooled_skip: halves of stride 2 have a skip, by an average over 2×2 pixels (ResNet-D: He et al., 2019,
-        arXiv:1812.01187). It begins after the activation, as skips that change the shape do in pre-activation networks;
-        the 1×1 convolution of ResNet-D's is the one that widens.
       final_activation: what the last normalization gives is activated before its mean over the image.
       norm_momentum: share that the normalizations' moving statistics keep in a step.
-      ghost_batch: normalize so many examples at a time, see `layers.BatchNormalization`.
       sync_norm: take the batch statistics over all replicas, see `layers.BatchNormalization`.
       seed: seed of the initial kernels (He normal, each kernel its own draw); biases are zero.
       precision: "float32", "bfloat16" or "float16", the dtype of convolutions and activations. Variables,
@@ -50,8 +46,8 @@ class ResNet(keras.Model):
     """
 
     def __init__(self, classes, *, units=12, filters=32, activation="relu", dropout=0.1, stochastic_depth=0.0,
-                 whitening=False, blur=False, pooled_skip=False, final_activation=False, norm_momentum=0.99,
-                 ghost_batch=0, sync_norm=False, seed=0, precision="float32", by_winograd=False):
+                 whitening=False, blur=False, final_activation=False, norm_momentum=0.99, sync_norm=False, seed=0,
+                 precision="float32", by_winograd=False):
         super().__init__(name="resnet", dtype="float32")
         policy = precision if precision == "float32" else f"mixed_{precision}"
         seeds = iter(range(seed * 1000, (seed + 1) * 1000))  # one initializer with one seed draws equal kernels
@@ -63,11 +59,10 @@ class ResNet(keras.Model):
                                kernel_initializer=keras.initializers.HeNormal(next(seeds)))
 
         def normalization():
-            return BatchNormalization(momentum=norm_momentum, synchronized=sync_norm, ghost_batch=ghost_batch,
-                                      dtype=policy)
+            return BatchNormalization(momentum=norm_momentum, synchronized=sync_norm, dtype=policy)
 
         self.policy = keras.DTypePolicy(policy)
-        self.activate, self.pooled_skip = ACTIVATIONS[activation], pooled_skip
+        self.activate = ACTIVATIONS[activation]
         self.whitening = Whitening() if whitening else None
         self.stem = convolution(filters, 7)
         self.units = []
@@ -80,7 +75,7 @@ class ResNet(keras.Model):
                 "widen": convolution(filters, 1) if widens else None,
                 "norm1": normalization(),
                 "blur": blurred if blur and widens else lambda x: x,
-                "conv1": convolution(filters, 3, 2 if widens else 1, masked=depth > 0 and (pooled_skip or not widens)),
+                "conv1": convolution(filters, 3, 2 if widens else 1, masked=depth > 0 and not widens),
                 "norm2": normalization(),
                 "conv2": convolution(filters, 3, masked=depth > 0 or dropout > 0),
                 "dropout": Dropout(dropout, dtype=policy),
@@ -105,11 +100,8 @@ class ResNet(keras.Model):
             depth = {"seed": draw(len(self.units) + i), "training": training}
             if unit["widen"]:
                 x = unit["widen"](x)
-            active = self.activate(unit["norm1"](x, training=training))
-            h = unit["conv1"](unit["blur"](active))
-            if unit["widen"]:
-                x = pooled(active) if self.pooled_skip else None
-            x = h if x is None else x + unit["depth"](h, **depth)
+            h = unit["conv1"](unit["blur"](self.activate(unit["norm1"](x, training=training))))
+            x = h if unit["widen"] else x + unit["depth"](h, **depth)
             h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
             x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
         x = self.norm(x, training=training)
@@ -124,11 +116,6 @@ class ResNet(keras.Model):
     def kernels(self):
         """The variables that L2 acts on: every kernel, no bias, gain or offset."""
         return [v for v in self.trainable_variables if v.name == "kernel"]
-
-
-def pooled(maps):
-    """Maps [B, H, W, C] of any float dtype → their means over 2×2 pixels, [B, ⌈H/2⌉, ⌈W/2⌉, C]."""
-    return tf.nn.avg_pool2d(maps, 2, 2, "SAME")
 
 
 def build(classes, image_shape, **options):

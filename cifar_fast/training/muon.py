@@ -18,18 +18,15 @@ class Muon(keras.optimizers.Optimizer):
     Args:
       learning_rate: of the kernels. dense_rate, vector_rate: factors on it for matrices and for vectors.
       muon_momentum, momentum: of the kernels and of the rest, both Nesterov.
-      first_momentum: of the kernels at the first step, if not 0; it rises linearly to muon_momentum over `rise` steps.
       weight_decay, vector_decay: decoupled, of matrices and of vectors; kernels keep their norm instead.
     """
 
     def __init__(self, learning_rate, *, muon_momentum, momentum, dense_rate=1.0, vector_rate=1.0, weight_decay=0.0,
-                 vector_decay=0.0, first_momentum=0.0, rise=1):
+                 vector_decay=0.0):
         super().__init__(learning_rate, name="muon")
-        self.rise = rise if first_momentum else 0
         self.inputs = [tf.Variable(value, trainable=False, dtype=tf.float32) for value in (  # see `Engine.inputs`
-            muon_momentum, momentum, dense_rate, vector_rate, weight_decay, vector_decay, first_momentum)]
-        (self.muon_momentum, self.momentum, dense_rate, vector_rate, weight_decay, vector_decay,
-         self.first_momentum) = self.inputs
+            muon_momentum, momentum, dense_rate, vector_rate, weight_decay, vector_decay)]
+        self.muon_momentum, self.momentum, dense_rate, vector_rate, weight_decay, vector_decay = self.inputs
         self.factors = {2: dense_rate, 1: vector_rate}
         self.decays = {2: weight_decay, 1: vector_decay}
 
@@ -50,7 +47,7 @@ class Muon(keras.optimizers.Optimizer):
 
     def _turn(self, gradient, kernel, rate, index):
         norm = self.norms[index].value
-        direction = orthogonal(self._nesterov(gradient, index, self._momentum_now()))
+        direction = orthogonal(self._nesterov(gradient, index, self.muon_momentum))
         moved = kernel - rate * norm / (tf.norm(direction) + 1e-7) * direction
         kernel.assign(moved * (norm / (tf.norm(moved) + 1e-7)))
 
@@ -59,12 +56,6 @@ class Muon(keras.optimizers.Optimizer):
         rate *= self.factors[rank]
         step = self._nesterov(gradient, index, self.momentum)
         variable.assign(variable * (1 - rate * self.decays[rank]) - rate * step)
-
-    def _momentum_now(self):
-        if not self.rise:
-            return self.muon_momentum
-        left = tf.maximum(1 - tf.cast(self.iterations.value, tf.float32) / self.rise, 0.0)
-        return self.muon_momentum + left * (self.first_momentum - self.muon_momentum)
 
     def _nesterov(self, gradient, index, momentum):
         moving = self.momenta[index]

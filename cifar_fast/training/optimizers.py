@@ -12,13 +12,12 @@ from cifar_fast.errors import UserError
 from cifar_fast.training.muon import Muon
 
 
-def build(config, own=None, steps=1):
+def build(config, own=None):
     """The optimizer of a `Config`; under float16 the engine wraps it in Keras's dynamic loss scaling.
 
     Weight decay is decoupled and by group: kernels (under Muon the dense one alone); gains, offsets and biases.
 
     own: the function that `config.optimizer` names, if it is of the user's own; None: to be imported.
-    steps: of the whole run.
 
     Raises:
       UserError: the function fails, or returns no optimizer or one with another learning rate than the run's.
@@ -26,19 +25,18 @@ def build(config, own=None, steps=1):
     before = keras.config.floatx()  # of the rate, and may be another by the user's keras.json or program
     keras.config.set_floatx("float32")
     try:
-        return _build(config, own, steps)
+        return _build(config, own)
     finally:
         keras.config.set_floatx(before)
 
 
-def _build(config, own, steps):
+def _build(config, own):
     if ":" in config.optimizer:
         return _own(config, own or parts.load("--optimizer", config.optimizer))
     if config.optimizer == "muon":
         return Muon(config.learning_rate, muon_momentum=config.muon_momentum, momentum=config.momentum,
                     dense_rate=config.dense_rate, vector_rate=config.vector_rate,
-                    weight_decay=config.weight_decay, vector_decay=config.vector_decay,
-                    first_momentum=config.muon_first_momentum, rise=steps / 7)
+                    weight_decay=config.weight_decay, vector_decay=config.vector_decay)
     if config.optimizer == "adam":
         return Adam(config, config.learning_rate)
     return SGD(config, config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)

@@ -22,9 +22,9 @@ from cifar_fast.training.step import Engine
 # What the compiled programs take as inputs or never see. Runs that differ in these alone, and not in whether one of
 # `SWITCHES` is 0, share programs.
 INPUTS = ("seed", "learning_rate", "schedule", "decay", "warmup", "cooldown", "final_rate", "momentum", "muon_momentum",
-          "muon_first_momentum", "dense_rate", "vector_rate", "weight_decay", "vector_decay", "average_decay",
-          "label_smoothing", "target_accuracy", "workdir", "eval_every", "checkpoint_every", "steps_per_call")
-SWITCHES = ("momentum", "muon_first_momentum", "weight_decay", "vector_decay", "label_smoothing")
+          "dense_rate", "vector_rate", "weight_decay", "vector_decay", "average_decay", "label_smoothing",
+          "target_accuracy", "workdir", "eval_every", "checkpoint_every", "steps_per_call")
+SWITCHES = ("momentum", "weight_decay", "vector_decay", "label_smoothing")
 
 
 def shares_programs(one, other):
@@ -106,7 +106,7 @@ class Trainer:
             if config.class_weights == "balanced":
                 weights = objective.balanced(data.train_labels, len(data.class_names))
             return Engine(
-                config, compute, model, optimizers.build(config, self.own.optimizer, self.steps),
+                config, compute, model, optimizers.build(config, self.own.optimizer),
                 Preparation(config, self.statistics, self.own.augmentation), len(data.train_images), held, average,
                 replica, replicas, weights)
 
@@ -184,9 +184,8 @@ def build_model(config, compute, classes, image_shape, sync_norm=False):
     return resnet.build(classes, image_shape, units=config.units,
                         filters=config.filters, activation=config.activation, dropout=config.dropout,
                         stochastic_depth=config.stochastic_depth, whitening=config.whitening,
-                        blur=config.blur, pooled_skip=config.pooled_skip, final_activation=config.final_activation,
-                        norm_momentum=config.norm_momentum, ghost_batch=config.ghost_batch, sync_norm=sync_norm,
-                        seed=config.seed,
+                        blur=config.blur, final_activation=config.final_activation, norm_momentum=config.norm_momentum,
+                        sync_norm=sync_norm, seed=config.seed,
                         precision=compute.precision, by_winograd=compute.by_winograd)
 
 

@@ -68,20 +68,6 @@ def test_synchronized_normalization_of_shares_is_that_of_the_whole(precision):
         np.testing.assert_allclose(share.moving_mean.value, single.moving_mean.value, rtol=1e-5)
 
 
-def test_ghost_batches_are_normalized_each_by_itself():
-    rng = np.random.default_rng(0)
-    images = tf.constant(rng.normal(np.arange(6)[:, None, None, None], 3, (6, 4, 4, 5)), tf.float32)
-    layer, parts = BatchNormalization(ghost_batch=2, momentum=0.0), [BatchNormalization(momentum=0.0) for _ in range(3)]
-    outputs = layer(images, training=True)
-    expected = [part(images[2 * i:2 * i + 2], training=True) for i, part in enumerate(parts)]
-    np.testing.assert_allclose(outputs, tf.concat(expected, 0), atol=1e-6)
-    for name in ("moving_mean", "moving_variance"):
-        mean = np.mean([getattr(part, name) for part in parts], 0)
-        np.testing.assert_allclose(getattr(layer, name), mean, rtol=1e-5)
-    np.testing.assert_allclose(  # the moving statistics serve all of a batch, of any size
-        layer(images[:5]), (images[:5] - layer.moving_mean) / np.sqrt(layer.moving_variance + 1e-3), atol=1e-5)
-
-
 def test_normalization_in_bfloat16_keeps_its_statistics_in_float32():
     layer = BatchNormalization(dtype="mixed_bfloat16")
     images = tf.random.stateless_normal([64, 4, 4, 3], [0, 1]) * 3 + 100

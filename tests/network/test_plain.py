@@ -16,8 +16,7 @@ SHAPE = (12, 16, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, *SHAPE), dtype=np.uint8)
 NETWORKS = {
     "plain": dict(activation="relu", dropout=0.0), "dropped": dict(dropout=0.2, stochastic_depth=0.3, activation="elu"),
-    "all": dict(activation="silu", dropout=0.0, whitening=True, blur=True, pooled_skip=True, final_activation=True,
-                norm_momentum=0.9)}
+    "all": dict(activation="silu", dropout=0.0, whitening=True, blur=True, final_activation=True, norm_momentum=0.9)}
 
 
 def made(name):

@@ -91,28 +91,6 @@ def test_what_the_last_normalization_gives_is_activated_only_if_asked_for(final_
     np.testing.assert_allclose(logits, model.dense(expected.mean((1, 2))), atol=1e-5)
 
 
-@pytest.mark.parametrize("blur", [False, True])
-def test_a_pooled_skip_is_the_average_of_what_is_activated(blur):
-    plain, model = (resnet.build(10, (12, 8, 3), units=3, filters=4, dropout=0.0, blur=blur, pooled_skip=skip)
-                    for skip in (False, True))
-    assert plain.count_params() == model.count_params()
-    seen = {}
-
-    def recorded(name, layer):
-        def call(inputs, **options):
-            seen[name] = inputs, layer(inputs, **options)
-            return seen[name][1]
-        return call
-
-    unit = model.units[1]
-    model.units[1] = unit | {name: recorded(name, unit[name]) for name in ("norm1", "conv1", "norm2")}
-    images = tf.random.stateless_normal([2, 12, 8, 3], [0, 1])
-    assert np.abs(model(images) - plain(images)).max() > 1e-3
-    active = np.maximum(seen["norm1"][1], 0)
-    means = active.reshape(2, 6, 2, 4, 2, 8).mean((2, 4))
-    np.testing.assert_allclose(seen["norm2"][0], means + seen["conv1"][1], atol=1e-5)
-
-
 def test_every_kernel_has_its_own_he_normal_draw():
     model = resnet.build(10, (32, 32, 3), units=6, filters=16, seed=1)
     kernels = [k.numpy() for k in model.kernels()]
@@ -126,11 +104,10 @@ def test_every_kernel_has_its_own_he_normal_draw():
 
 @pytest.mark.parametrize("options, trained", [
     ({}, 0), ({"blur": True, "final_activation": True, "activation": "silu"}, 0), ({"dropout": 0.3}, 6),
-    ({"stochastic_depth": 0.3}, 5 + 3),
-    ({"stochastic_depth": 0.3, "pooled_skip": True}, 5 + 5)])
+    ({"stochastic_depth": 0.3}, 5 + 3)])
 def test_the_biases_that_are_not_trained_have_no_gradient(options, trained, monkeypatch):
     """Of six units: the second half of each has dropout before it is added; all but the first unit have a depth, whose
-    widening first halves are not skipped, unless there is a pooled skip."""
+    widening first halves are not skipped."""
     options = dict(dropout=0.0, units=6, filters=4) | options
     named = [layer.trains_bias for layer in convolutions(resnet.build(10, (16, 16, 3), **options))]
     assert len(named) == 1 + 12 + 2 and sum(named) == trained
@@ -202,10 +179,10 @@ def test_without_stochastic_depth_the_network_trains_as_it_did():
     assert len(masks) == 3  # one dropout a unit
 
 
-def test_all_normalizations_have_the_momentum_and_the_ghost_batch_asked_for():
-    model = resnet.build(10, (8, 8, 3), units=3, filters=4, norm_momentum=0.6, ghost_batch=2)
+def test_all_normalizations_have_the_momentum_asked_for():
+    model = resnet.build(10, (8, 8, 3), units=3, filters=4, norm_momentum=0.6)
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, BatchNormalization)]
-    assert len(layers) == 7 and {(layer.momentum, layer.ghost_batch) for layer in layers} == {(0.6, 2)}
+    assert len(layers) == 7 and {layer.momentum for layer in layers} == {0.6}
     assert resnet.build(10, (8, 8, 3), units=3, filters=4).norm.momentum == keras.layers.BatchNormalization().momentum
 
 

@@ -23,9 +23,8 @@ def test_sgd_is_nesterovs_where_there_is_momentum():
 
 def test_muon_gets_its_rates():
     optimizer = optimizers.build(tiny.config(optimizer="muon", dense_rate=2.0, vector_rate=0.5, momentum=0.7,
-                                             muon_momentum=0.3, muon_first_momentum=0.1), steps=14)
+                                             muon_momentum=0.3))
     assert isinstance(optimizer, Muon)
-    assert (optimizer.first_momentum, optimizer.rise) == (0.1, 2.0)
     assert (optimizer.factors, optimizer.momentum, optimizer.muon_momentum) == ({2: 2.0, 1: 0.5}, 0.7, 0.3)
 
 

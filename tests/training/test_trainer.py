@@ -84,9 +84,9 @@ def test_flags_reach_the_average_the_statistics_the_evaluator_and_the_whitening(
 
 @pytest.mark.parametrize("on, common, changes", [
     (0, dict(optimizer="muon", average="lookahead", average_every=2, whitening=True, dropout=0.3, weight_decay=0.1,
-             label_smoothing=0.2, muon_first_momentum=0.3, alternating_flip=True, horizontal_flip=False, cutmix=0.5),
-     dict(seed=3, learning_rate=0.02, schedule="one_cycle", momentum=0.5, muon_momentum=0.9, muon_first_momentum=0.5,
-          dense_rate=2.0, vector_rate=3.0, weight_decay=0.2, vector_decay=0.0, average_decay=0.5, label_smoothing=0.1)),
+             label_smoothing=0.2, alternating_flip=True, horizontal_flip=False, cutmix=0.5),
+     dict(seed=3, learning_rate=0.02, schedule="one_cycle", momentum=0.5, muon_momentum=0.9, dense_rate=2.0,
+          vector_rate=3.0, weight_decay=0.2, vector_decay=0.0, average_decay=0.5, label_smoothing=0.1)),
     (0, dict(optimizer="sgd", prune=0.3, weight_decay=0.01, vector_decay=0.02, rotation_range=20.0),
      dict(seed=1, momentum=0.3, weight_decay=0.05, vector_decay=0.01)),
     (2, dict(precision="float16", average="ema", dropout=0.2), dict(seed=5, average_decay=0.8, learning_rate=0.01))])
