@@ -85,7 +85,7 @@ def _auto_precision(gpus, onednn):
         return "float32", "oneDNN is off"
     limit = processor.onednn_limit()
     if limit and not any(arithmetic in limit for arithmetic in ("BF16", "FP16", "AMX", "AVX10")):
-        return "float32", f"oneDNN is held to {limit}, which has no bfloat16 arithmetic"
+        return "float32", f"oneDNN is limited to {limit}, which has no bfloat16 arithmetic"
     for unit, name in (("amx_bf16", "matrix units"), ("avx512_bf16", "dot products")):
         if unit in processor.flags():
             return "bfloat16", f"the processor has bfloat16 {name}, {unit}"
@@ -126,7 +126,7 @@ def _lacks(precision):
         return "it was not compiled, for want of a C compiler when cifar_fast was installed"
     if precision == "bfloat16":
         if not winograd.wide():
-            return f"its bfloat16 is for AVX-512, and oneDNN is held to {processor.onednn_limit()}"
+            return f"its bfloat16 is for AVX-512, and oneDNN is limited to {processor.onednn_limit()}"
         if not winograd.has_bfloat16():
             return "it was compiled without bfloat16, which that compiler did not know (GCC does from 10 on)"
     return ""
@@ -143,7 +143,7 @@ def _onednn_state(on):
     if not on:
         return "off: TF_ENABLE_ONEDNN_OPTS=0 or TensorFlow was imported before cifar_fast"
     limit = processor.onednn_limit()
-    return f"on, held to {limit} (ONEDNN_MAX_CPU_ISA)" if limit else "on"
+    return f"on, limited to {limit} (ONEDNN_MAX_CPU_ISA)" if limit else "on"
 
 
 def _set_threads(cores, count):

@@ -36,7 +36,7 @@ def has_bfloat16():
 
 
 def wide():
-    """Whether the C code may use vectors of sixteen numbers: where there is AVX-512, and oneDNN isn't held to less."""
+    """Whether the C code may use vectors of sixteen numbers: where AVX-512 is, unless oneDNN is limited to less."""
     return "avx512f" in processor.flags() and processor.onednn_limit() not in ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 
 

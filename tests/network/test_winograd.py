@@ -189,7 +189,7 @@ def test_auto_takes_it_in_float32_where_there_is_avx2(instructions, limit, ours,
     ({"avx512f", "avx512_bf16"}, "", True, "bfloat16, AVX-512; where channels and filters are multiples of 32"),
     ({"avx512f", "avx512_bf16", "amx_bf16"}, "", False, "oneDNN's bfloat16 has matrix units, amx_bf16"),
     ({"avx2", "fma", "avx512f"}, "", False, "the processor has no avx512_bf16"),
-    ({"avx512f", "avx512_bf16"}, "AVX2", False, "its bfloat16 is for AVX-512, and oneDNN is held to AVX2")])
+    ({"avx512f", "avx512_bf16"}, "AVX2", False, "its bfloat16 is for AVX-512, and oneDNN is limited to AVX2")])
 def test_auto_takes_it_in_bfloat16_where_there_are_dot_products_and_no_matrix_units(
         instructions, limit, ours, why, compiled, monkeypatch):
     monkeypatch.setattr(processor, "flags", lambda: instructions)
