@@ -7,6 +7,7 @@ import gc
 import itertools
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -107,6 +108,12 @@ def one_line(output):
     """The line that an ended command gave as its error; None if it is not one line, or there is a traceback."""
     lines = [line for line in output.splitlines() if line.startswith("cifar_fast: ")]
     return lines[0] if len(lines) == 1 and "Traceback" not in output and lines[0].isprintable() else None
+
+
+def errors(output):
+    """What a command wrote to its error stream, without what TensorFlow 2.20's XLA logs at any level."""
+    return "".join(line for line in output.splitlines(True) if not re.match(
+        r"WARNING: All log messages before absl::InitializeLog|I0000 .*Compiled cluster using XLA", line))
 
 
 def result(workdir):

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.support import faulty
-from benchmarks.support.children import EPOCHS, FLAGS, PATIENCE, STEPS, Child, differences, finish, one_line
+from benchmarks.support.children import EPOCHS, FLAGS, PATIENCE, STEPS, Child, differences, errors, finish, one_line
 from cifar_fast.runs.directory import checkpoint
 
 SLOW = 0.004  # seconds a file call takes longer where a moment within writing is to be hit
@@ -246,7 +246,7 @@ def nowhere_to_write(folder, whole, lacking):
     workdir = folder / "run"
     line = [sys.executable, "-m", "benchmarks.support.containers", ",".join(lacking), "train", *FLAGS]
     done = subprocess.run([*line, f"--workdir={workdir}"], capture_output=True, text=True, timeout=PATIENCE)
-    said = done.stderr or "\n".join(line for line in done.stdout.splitlines() if "left out" in line)
+    said = errors(done.stderr) or "\n".join(line for line in done.stdout.splitlines() if "left out" in line)
     lost = f"ended with {done.returncode}: {said[-300:]}" if done.returncode or said else differences(workdir, whole)
     return [Trial("nowhere to write", f"no {', no '.join(lacking)}", lost)]
 

@@ -13,7 +13,7 @@ import unicodedata  # noqa: F401  this and the encodings Python itself imports a
 import warnings
 from pathlib import Path
 
-import numpy.char  # noqa: F401  NumPy imports it when it is first used
+import numpy as np
 
 from cifar_fast.data import sources, unlabelled
 from cifar_fast.data.labelled.images import Reading
@@ -21,6 +21,8 @@ from cifar_fast.errors import UserError
 from tests.fuzzing import pictures
 from tests.fuzzing.kinds import make
 from tests.support.files_of_cifar import content
+
+np.char  # noqa: B018  NumPy imports it when it is first used
 
 SECONDS, MEMORY = 5, 2 << 30
 FORBIDDEN = ("os.", "subprocess.", "socket.", "ctypes.", "exec", "import", "shutil.", "tempfile.", "pickle.", "urllib.",

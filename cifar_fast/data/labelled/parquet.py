@@ -16,9 +16,12 @@ def _pyarrow():
     try:
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
+    except ModuleNotFoundError:
         raise UserError("Parquet files are read by pyarrow, which is not installed: pip install 'cifar_fast[parquet]'"
                         ) from None
+    except ImportError as error:  # as of a NumPy older than it takes
+        raise UserError(f"Parquet files are read by pyarrow, which can't be imported ({short(str(error))}); install "
+                        "versions that fit each other") from None
     return pyarrow
 
 

@@ -143,3 +143,15 @@ def test_without_pyarrow_the_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match=r"pip install 'cifar_fast\[parquet\]'"):
         load(path, tmp_path)
+
+
+def test_a_pyarrow_that_cannot_be_imported_is_said(tmp_path, monkeypatch):
+    """As one that wants another NumPy."""
+    path = write(tmp_path / "it.parquet", img=files(pictures.drawn(3)[0]), label=[1, 2, 3])
+    (tmp_path / "broken" / "pyarrow").mkdir(parents=True)
+    (tmp_path / "broken" / "pyarrow" / "__init__.py").write_text("raise ImportError('pyarrow requires NumPy 2.0')")
+    monkeypatch.syspath_prepend(tmp_path / "broken")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(UserError, match=r"can't be imported \(pyarrow requires NumPy 2\.0\)"):
+        load(path, tmp_path)
