@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from cifar_fast.errors import UserError
+from cifar_fast.errors import UserError, short
 from cifar_fast.machine import no_gpu
 from cifar_fast.network import winograd
 from cifar_fast.system import private, processor
@@ -124,6 +124,8 @@ def _lacks(precision):
         return f"the processor has no {', '.join(sorted(missing))}"
     if not winograd.LIBRARY:
         return "it was not compiled, for want of a C compiler when cifar_fast was installed"
+    if why := winograd.refused():
+        return f"this TensorFlow does not load it ({short(why)})"
     if precision == "bfloat16":
         if not winograd.wide():
             return f"its bfloat16 is for AVX-512, and oneDNN is limited to {processor.onednn_limit()}"

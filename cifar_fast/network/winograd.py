@@ -5,8 +5,11 @@ float32 the results differ from TensorFlow's in the sixth digit, the gradients b
 products are of what is transformed and then rounded, and the results are 1.2% from exact ones where oneDNN's are 0.2%
 (root mean squares).
 """
+import contextlib
+import ctypes
 import functools
 import importlib.util
+import os
 
 import tensorflow as tf
 
@@ -23,6 +26,15 @@ def serves(layer, channels):
     """Whether a Keras `Conv2D` with "same" padding, given so many channels, is one for `convolution`."""
     lanes = LANES[layer.compute_dtype]
     return layer.kernel_size == (3, 3) and layer.strides == (1, 1) and not (layer.filters % lanes or channels % lanes)
+
+
+def refused():
+    """Why TensorFlow does not load the C code, in its words; "" where it does."""
+    try:
+        _operations()
+    except (tf.errors.OpError, OSError) as error:
+        return str(error).rpartition("/")[2]
+    return ""
 
 
 def has_bfloat16():
@@ -71,4 +83,6 @@ def _with_shape(tensor, shape):
 
 @functools.cache
 def _operations():
+    with contextlib.suppress(OSError):  # TensorFlow 2.22 shows its symbols to others only if asked
+        ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), "libtensorflow_framework.so.2"), ctypes.RTLD_GLOBAL)
     return tf.load_op_library(LIBRARY.origin)

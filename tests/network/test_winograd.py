@@ -1,5 +1,6 @@
 """The convolutions in C against their definition, against TensorFlow's, and inside a run."""
 import dataclasses
+import importlib.util
 
 import keras
 import numpy as np
@@ -170,6 +171,7 @@ def compiled(monkeypatch):
     """As if the C code were there, with oneDNN free."""
     monkeypatch.setattr(winograd, "LIBRARY", "here")
     monkeypatch.setattr(winograd, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(winograd, "refused", lambda: "")
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
 
 
@@ -198,6 +200,17 @@ def test_auto_takes_it_in_bfloat16_where_there_are_dot_products_and_no_matrix_un
     assert compute.by_winograd == ours and why in compute.reasons["convolutions"]
     monkeypatch.setattr(winograd, "has_bfloat16", lambda: False)
     assert not devices.resolve("bfloat16", "off").by_winograd
+
+
+def test_code_that_tensorflow_does_not_load_is_not_taken(tmp_path, monkeypatch):
+    """As that of another TensorFlow, which lacks one of its functions."""
+    monkeypatch.setattr(processor, "flags", lambda: {"avx2", "fma"})
+    (tmp_path / "broken.so").write_text("no library")
+    monkeypatch.setattr(winograd, "LIBRARY", importlib.util.spec_from_file_location("x", tmp_path / "broken.so"))
+    monkeypatch.setattr(winograd, "_operations", winograd._operations.__wrapped__)
+    assert "this TensorFlow does not load it (broken.so: " in devices.resolve("float32", "off").reasons["convolutions"]
+    with pytest.raises(UserError, match="--convolutions=winograd: this TensorFlow does not load it"):
+        devices.resolve("float32", "off", convolutions="winograd")
 
 
 def test_what_is_asked_for_is_taken_or_refused(compiled, monkeypatch):
