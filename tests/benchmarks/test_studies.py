@@ -9,7 +9,7 @@ from cifar_fast.study import variants
 from cifar_fast.training import plan
 
 LISTS = sorted((Path(__file__).parents[2] / "benchmarks" / "studies").glob("*.list"))
-SCALE = dict(train_examples=10_000, validation_examples=20_000, units=6, filters=16)
+SCALE = dict(train_examples=10_000, validation_examples=10_000, units=6, filters=16)
 
 
 def arithmetic(config):
