@@ -1,7 +1,7 @@
 """Image files to uint8 arrays: the pixels that keras.utils.load_img gives, many files at a time on all cores.
 
-Pillow decodes and resizes, as it does for Keras (keras/src/utils/image_utils.py); it lets go of Python's lock
-meanwhile, so threads are enough.
+Pillow decodes and resizes, as it does for Keras (keras/src/utils/image_utils.py), or libjpeg-turbo without it, for the
+same pixels (`jpeg`). Both let go of Python's lock meanwhile, so threads are enough.
 """
 import functools
 import logging
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image, ImageOps
 
+from cifar_fast.data import jpeg
 from cifar_fast.errors import short
 from cifar_fast.system import processor
 
@@ -59,6 +60,12 @@ def decode(source, size=None, mode="RGB", resample="nearest", fit="stretch", dee
 def looked_at(source, size=None, mode="RGB", resample="nearest", fit="stretch", deep=False, draft=False, most=None):
     """What `look` and `decode` give, as a pair; the file is opened once."""
     _check(size, mode, resample, fit)
+    if isinstance(source, (str, bytes, os.PathLike)):
+        with open(os.fsdecode(source), "rb") as file:
+            return looked_at(file, size, mode, resample, fit, deep, draft, most)
+    if found := jpeg.decoded(source, mode, size if draft else None, most):
+        looks, pixels = found
+        return looks, pixels if size in (None, pixels.shape[:2]) else converted(pixels, size, mode, resample, fit)
 
     def work(image):
         looks = _looks(image)

@@ -306,8 +306,11 @@ def _blocks(sources):
     for keys, read in sources:
         rows = {key: row for row, key in enumerate(keys, first)}
         found = ((rows[key], key, opened) for key, opened in read(keys))
-        while block := list(itertools.islice(found, BLOCK)):
-            yield block
+        try:
+            while block := list(itertools.islice(found, BLOCK)):
+                yield block
+        except OSError as error:  # of an archive: those of single images are told where they are opened
+            raise UserError(f"{error.filename or 'the images'}: can't be read ({error.strerror or error})") from None
         first += len(keys)
 
 
