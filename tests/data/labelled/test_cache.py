@@ -233,6 +233,23 @@ def test_images_that_are_gone_are_missed(held, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_an_archive_that_cant_be_read_is_no_fault_of_the_cache(held, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "fits", lambda _: held)
+    contents, looked = pngs(pictures.drawn(20)[0]), []
+
+    def read(keys):
+        for number, key in enumerate(keys):
+            if looked and number == 10:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), "photos.tar")
+            yield key, lambda key=key: io.BytesIO(contents[key])
+        looked.append(True)  # at the first image, for the size of all
+
+    with pytest.raises(UserError, match="^photos.tar: can't be read .Input/output error"):
+        cache.pixels([(list(contents), read)], Form(), tmp_path, ["it"])
+    assert looked and not list(tmp_path.iterdir())
+
+
 def test_a_stopped_decoding_leaves_nothing(tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
