@@ -1,15 +1,12 @@
 """Image files to one array of pixels, decoded and resized once: the next run finds it in a cache file.
 
-The file is the array's bytes, then a line of JSON with its shape and the rows of damaged images. It is written aside
-and renamed, under a name that is a digest of the files' names, sizes and times and of what was asked for: other files,
-another name. What fits is decoded and held in memory, the rest in a memory map of which a batch at a time is read.
+The file's name is a digest of the images' names, sizes and times and of what was asked for: other images, another
+name. What fits is held in memory, the rest in a memory map of which a batch at a time is read.
 """
 import contextlib
 import hashlib
 import itertools
-import json
 import os
-import secrets
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +18,10 @@ import PIL
 from tqdm import tqdm
 
 from cifar_fast.data import decode
+from cifar_fast.data.labelled import cachefile
 from cifar_fast.data.rows import chosen
 from cifar_fast.errors import UserError, short
-from cifar_fast.system import files, portable, processor
+from cifar_fast.system import portable, processor
 
 HELD = 2 << 30  # bytes of pixels that are held in memory, if that is at most a quarter of the machine's
 PIXELS = 1 << 26  # that an image may declare: 8192×8192
@@ -68,7 +66,7 @@ def pixels(sources, form, folder, key):
     for text in key:
         digest.update(text.encode(errors="surrogateescape") + b"\0")
     path = folder / f"{digest.hexdigest()[:40]}.images"
-    cached = _open(path, count)
+    cached = cachefile.read(path, count, fits)
     if cached:
         note = f"from the cache {path}"
     else:
@@ -114,32 +112,8 @@ def default_folder():
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "cifar_fast" / "images"
 
 
-def _open(path, count):
-    """(images, [(row, reason) of the damaged]) of a cache file; None if there is none, or it is not as it was
-    written."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 8))
-            tail = int.from_bytes(file.read(8), "little")
-            if not 0 < tail <= size - 8:
-                return None
-            file.seek(size - 8 - tail)
-            entry = json.loads(file.read(tail))
-        shape, damaged = tuple(map(int, entry["shape"])), [(int(row), str(why)) for row, why in entry["damaged"]]
-        nbytes = int(np.prod(shape, dtype=object))
-        if len(shape) != 4 or min(shape) < 1 or shape[0] != count or nbytes != size - 8 - tail or not all(
-                0 <= row < count for row, _ in damaged):
-            return None
-        if fits(nbytes):
-            return np.fromfile(path, np.uint8, nbytes).reshape(shape), damaged
-        return np.memmap(path, np.uint8, "r", shape=shape), damaged
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def _decoded(sources, count, form, path):
-    """What `_open` gives, of a file newly written; and why it was not, if it was not and all fits into memory."""
+    """What `cachefile.read` gives, of a file newly written; and why it was not, if it was not and all fits."""
     size, mode = _first(sources, count, form)
     seen = {mode}  # what images have; it only grows, so that this ends
     while True:
@@ -154,66 +128,30 @@ class _Other(Exception):
 def _written(sources, count, form, size, seen, path):
     shape = count, *size, decode.CHANNELS[_mode(form, seen)]
     nbytes = int(np.prod(shape, dtype=object))
-    if fits(nbytes):  # a memory map costs the kernel's work on every page
-        images = np.empty(shape, np.uint8)
-        damaged = _fill(images, sources, form, size, seen)
-        try:
-            with _aside(path) as file:
-                file.write(images)
-                _end(file, shape, damaged)
-        except OSError as error:
-            return (images, damaged), f"not cached ({path.parent}: {error.strerror or error})"
-        return (images, damaged), None
+    held = np.zeros(shape, np.uint8) if fits(nbytes) else None
+
+    def put(row, image):
+        file.write(row, image)  # while it is in a cache of the processor
+        if held is not None:
+            held[row] = image
+
     try:
-        with _aside(path) as file:
-            portable.allocate(file, nbytes)  # a full disk would end a process that writes by memory map
-            images = np.memmap(file, np.uint8, "r+", shape=shape)
-            damaged = _fill(images, sources, form, size, seen)
-            images.flush()
-            file.seek(nbytes)
-            _end(file, shape, damaged)
+        with contextlib.closing(cachefile.Writer(path, needed=held is None)) as file:
+            damaged = _fill(put, sources, form, size, seen, count)
+            file.end(shape, damaged)
     except OSError as error:
-        raise UserError(f"--cache_dir={path.parent}: can't be written ({error.strerror or error}), and "
-                        f"{nbytes >> 20} MiB of pixels are too many for the memory; name another folder") from None
-    return _open(path, count), None
-
-
-@contextlib.contextmanager
-def _aside(path):
-    """A new file that becomes `path` where the block ends, and is gone where it fails. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
-    aside = path.parent / f"{files.TEMPORARY}{secrets.token_hex(4)}-{path.name}"
-    try:
-        with aside.open("xb+") as file:
-            portable.lock(file)  # as long as its writer lives
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(aside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise
-
-
-def _end(file, shape, damaged):
-    entry = json.dumps({"shape": shape, "damaged": damaged}).encode()
-    file.write(entry + len(entry).to_bytes(8, "little"))
-
-
-def _sweep(folder):
-    """Deletes what killed writers left: a living one holds a lock on its file."""
-    for path in folder.glob(f"{files.TEMPORARY}*.images"):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            if portable.lock(file):
-                path.unlink()
+        raise UserError(f"--cache_dir={path.parent}: can't be written ({error.strerror or error}), and {nbytes >> 20} "
+                        "MiB of pixels are too many for the memory; name another folder") from None
+    if held is None:
+        return cachefile.read(path, count, fits), None
+    problem = file.problem and f"not cached ({path.parent}: {file.problem.strerror or file.problem})"
+    return (held, damaged), problem
 
 
 def _first(sources, count, form):
     """The size that all images get, and "L", "LA", "RGB" or "RGBA": as the first one that is not damaged has it."""
     damaged = []
-    for row, key, looks in _each(sources, count, "", lambda _, file: decode.look(file, PIXELS)):
+    for row, key, looks in _each(sources, count, "", lambda file: decode.look(file, PIXELS)):
         if isinstance(looks, Exception):
             damaged.append((row, _reason(key, looks)))
             continue
@@ -231,24 +169,20 @@ def _mode(form, seen):
         "RGBA" if seen <= {"LA", "RGBA"} else "L" if seen <= {"L", "LA"} else "RGB")
 
 
-def _fill(images, sources, form, size, seen):
-    """Decodes all into `images`. Returns [(row, reason)] of the damaged ones. Raises UserError; and `_Other`, when an
-    image adds to what is `seen` so that all become something else."""
+def _fill(put, sources, form, size, seen, count):
+    """Decodes all and calls put(row, image). Returns [(row, reason)] of the damaged ones.
+
+    Raises UserError; and `_Other`, when an image adds to what is `seen` so that all become something else.
+    """
     mode = _mode(form, seen)
-
-    def work(row, file):
-        looks, image = decode.looked_at(file, form.size, mode, RESAMPLE, form.resize, draft=True, most=PIXELS)
-        if image.shape == images.shape[1:]:
-            images[row] = image
-        return looks
-
     first, damaged, read = None, [], 0
-    for row, key, looks in _each(sources, len(images), "decoding images", work):
+    for row, key, found in _each(sources, count, "decoding images", lambda file: decode.looked_at(
+            file, form.size, mode, RESAMPLE, form.resize, draft=True, most=PIXELS)):
         read += 1
-        if isinstance(looks, Exception):
-            images[row] = 0
-            damaged.append((row, _reason(key, looks)))
+        if isinstance(found, Exception):
+            damaged.append((row, _reason(key, found)))
             continue
+        looks, image = found
         first = first or key
         if not form.size and looks[:2] != size:
             raise UserError(f"--image_size: the images have several sizes ({short(str(first))}: {size[0]}×{size[1]}, "
@@ -257,11 +191,12 @@ def _fill(images, sources, form, size, seen):
         seen.add(looks[2])
         if _mode(form, seen) != mode:
             raise _Other
+        put(row, image)
     if damaged and not form.skip_damaged or not first:
-        raise _refusal(damaged, len(images))
-    if read < len(images):
-        raise UserError(f"{len(images) - read} of {len(images)} images were gone when they were to be read; start "
-                        "again when nothing changes the files")
+        raise _refusal(damaged, count)
+    if read < count:
+        raise UserError(f"{count - read} of {count} images were gone when they were to be read; start again when "
+                        "nothing changes the files")
     return sorted(damaged)
 
 
@@ -280,10 +215,10 @@ def _refusal(damaged, count):
 
 
 def _each(sources, count, doing, work):
-    """Triples of each image's row, its key, and what `work(row, file)` returns or raises. On all cores; a few images at
-    a time are in memory."""
+    """Triples of each image's row, its key, and what `work(file)` returns or raises. On all cores; a few images at a
+    time are in memory."""
     def done(block):
-        return [(row, key, _result(work, row, opened)) for row, key, opened in block]
+        return [(row, key, _result(work, opened)) for row, key, opened in block]
 
     cores, waiting = processor.usable_cores(), deque()
     with ThreadPoolExecutor(cores) as pool, tqdm(
@@ -314,9 +249,9 @@ def _blocks(sources):
         first += len(keys)
 
 
-def _result(work, row, opened):
+def _result(work, opened):
     try:
         with opened() as file:
-            return work(row, file)
+            return work(file)
     except (OSError, ValueError) as error:
         return error

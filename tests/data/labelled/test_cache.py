@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image
 
 from cifar_fast.data import decode
@@ -155,7 +156,6 @@ def test_a_full_disk_matters_only_for_what_does_not_fit_and_keeps_nothing(tmp_pa
     found, _, note = pixels(pngs(images), tmp_path)  # they are in memory, and the next run decodes them anew
     np.testing.assert_array_equal(found, images)
     assert "not cached (" in note and "No space left on device)" in note and not list(tmp_path.iterdir())
-    monkeypatch.setattr(os, "posix_fallocate", full)
     monkeypatch.setattr(cache, "fits", lambda _: False)
     with pytest.raises(UserError, match="No space left on device"):
         pixels(pngs(pictures.drawn(4)[0]), tmp_path)
@@ -208,6 +208,7 @@ def test_bombs_of_each_format_are_refused_by_what_they_declare(form, tmp_path, m
     if form == "webp":
         monkeypatch.setattr(cache, "PIXELS", 1000)
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *_, **__: pytest.fail("decoded"))
     for asked in (Form(), Form((8, 8), channels="rgb")):
         with pytest.raises(UserError, match=r"1 of 1 images can't be decoded \(bomb.*(pixels|exceeds limit)"):
             pixels(bomb, tmp_path, asked)
