@@ -78,6 +78,14 @@ def test_windows_locks_keep_a_second_process_out(windows, tmp_path):
         assert portable.lock(free)
 
 
+def test_space_is_taken_where_there_is_no_call_for_it(monkeypatch, tmp_path):
+    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.setattr(portable, "FAR", 7)
+    with open(tmp_path / "file", "w+b") as file:
+        portable.allocate(file, 20)
+        assert file.tell() == 0 and file.read() == bytes(20)
+
+
 def test_memory_is_told():
     assert portable.memory() > 1 << 28 and 10 < portable.peak_memory_mib() < 1 << 20
 

@@ -128,7 +128,7 @@ class _Other(Exception):
 def _written(sources, count, form, size, seen, path):
     shape = count, *size, decode.CHANNELS[_mode(form, seen)]
     nbytes = int(np.prod(shape, dtype=object))
-    held = np.zeros(shape, np.uint8) if fits(nbytes) else None
+    held, needed = (np.zeros(shape, np.uint8), 0) if fits(nbytes) else (None, nbytes)
 
     def put(row, image):
         file.write(row, image)  # while it is in a cache of the processor
@@ -136,7 +136,7 @@ def _written(sources, count, form, size, seen, path):
             held[row] = image
 
     try:
-        with contextlib.closing(cachefile.Writer(path, needed=held is None)) as file:
+        with contextlib.closing(cachefile.Writer(path, needed)) as file:
             damaged = _fill(put, sources, form, size, seen, count)
             file.end(shape, damaged)
     except OSError as error:

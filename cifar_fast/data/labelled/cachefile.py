@@ -54,8 +54,9 @@ class Writer:
       problem: the OSError after which nothing more is written, or None.
     """
 
-    def __init__(self, path, needed):
-        """path: a `Path`, what `end` makes it; its folder is made if it is not there. needed: raise problems."""
+    def __init__(self, path, needed=0):
+        """path: a `Path`, what `end` makes it; its folder is made if it is not there. needed: bytes of images that can
+        be held nowhere else: they are taken from the disk at once, and problems are raised."""
         self.problem, self._path, self._needed, self._file, self._place = None, path, needed, None, 0
         self._aside = path.parent / f"{files.TEMPORARY}{secrets.token_hex(4)}-{path.name}"
         with self._noted():
@@ -63,6 +64,8 @@ class Writer:
             _sweep(path.parent)
             self._file = self._aside.open("xb", buffering=BUFFER)
             portable.lock(self._file)  # as long as its writer lives
+            if needed:
+                portable.allocate(self._file, needed)  # a full disk is better known before images are decoded
 
     def write(self, row, image):
         """Writes an image, uint8 [H, W, C], in any order of the rows; those left out are zeros."""
@@ -100,6 +103,7 @@ class Writer:
             yield
         except OSError as error:
             if self._needed:
+                self.close()
                 raise
             self.problem = error
 

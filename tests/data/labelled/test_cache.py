@@ -156,6 +156,7 @@ def test_a_full_disk_matters_only_for_what_does_not_fit_and_keeps_nothing(tmp_pa
     found, _, note = pixels(pngs(images), tmp_path)  # they are in memory, and the next run decodes them anew
     np.testing.assert_array_equal(found, images)
     assert "not cached (" in note and "No space left on device)" in note and not list(tmp_path.iterdir())
+    monkeypatch.setattr(os, "posix_fallocate", full)
     monkeypatch.setattr(cache, "fits", lambda _: False)
     with pytest.raises(UserError, match="No space left on device"):
         pixels(pngs(pictures.drawn(4)[0]), tmp_path)

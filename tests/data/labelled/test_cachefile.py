@@ -11,7 +11,7 @@ from cifar_fast.data.labelled import cachefile
 IMAGES = np.random.default_rng(0).integers(1, 256, (50, 5, 4, 3), np.uint8)
 
 
-def writer(path, needed=True):
+def writer(path, needed=0):
     return contextlib.closing(cachefile.Writer(path, needed))
 
 
@@ -41,7 +41,7 @@ def test_rows_left_out_are_zeros_also_the_last(tmp_path):
     assert not found[[0, 2, 4, 5]].any()
 
 
-@pytest.mark.parametrize("needed", [True, False])
+@pytest.mark.parametrize("needed", [60, 0])
 @pytest.mark.parametrize("stage", ["open", "write", "fsync", "replace"])
 def test_a_problem_leaves_nothing_and_is_raised_where_the_file_is_needed(stage, needed, tmp_path, monkeypatch):
     def full(*_, **__):
@@ -59,6 +59,17 @@ def test_a_problem_leaves_nothing_and_is_raised_where_the_file_is_needed(stage, 
         file.end((1, 5, 4, 3), [])
         assert file.problem
     assert not folder.is_dir() or not os.listdir(folder)
+
+
+def test_what_is_needed_is_taken_from_the_disk_at_once(tmp_path):
+    with writer(tmp_path / "it.images", 120) as file:
+        (aside,) = tmp_path.iterdir()
+        assert aside.stat().st_size == 120
+        file.write(1, IMAGES[1])
+        file.end((2, 5, 4, 3), [])
+    found, _ = cachefile.read(tmp_path / "it.images", 2, lambda _: True)
+    np.testing.assert_array_equal(found[1], IMAGES[1])
+    assert not found[0].any()
 
 
 def test_what_is_not_ended_is_gone_and_what_was_there_stays(tmp_path):
