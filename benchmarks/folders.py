@@ -59,11 +59,11 @@ class Reader:
 
     def __init__(self, folder, count, size=None):
         self.folder, self.count, self.form, self.peak = folder, count, Form(size), 0
+        self.caches = tempfile.TemporaryDirectory(dir=folder.parent)  # to delete them takes time, too
 
     def first(self):
         """Into a new cache."""
-        with tempfile.TemporaryDirectory(dir=self.folder.parent) as cache:
-            return self._read(cache)
+        return self._read(tempfile.mkdtemp(dir=self.caches.name))
 
     def again(self):
         """From the cache, which the first turn makes."""

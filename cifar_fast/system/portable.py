@@ -3,6 +3,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 
 try:
     import fcntl
@@ -26,6 +27,7 @@ WARNINGS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR
 UNSYNCABLE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
 # What they say that have no locks (Lustre, NFS, FUSE).
 UNLOCKABLE = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+_SEEKING = threading.Lock()
 FAR = 1 << 30  # a byte that no lock file has: Windows lets nobody read what is locked
 
 
@@ -81,6 +83,19 @@ def allocate(file, count):
             file.write(bytes(min(FAR, count - start)))
         file.flush()
         file.seek(0)
+
+
+def write_at(file, place, data):
+    """Writes all of a bytes-like object to an unbuffered file, open for writing; from any thread."""
+    data = memoryview(data).cast("B")
+    while len(data):
+        if hasattr(os, "pwrite"):  # not on Windows
+            written = os.pwrite(file.fileno(), data, place)
+        else:
+            with _SEEKING:
+                file.seek(place)
+                written = file.write(data)
+        data, place = data[written:], place + written
 
 
 def sync(handle):

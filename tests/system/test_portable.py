@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cifar_fast.system import portable
@@ -15,7 +17,7 @@ HIDE = """
 import asyncio, os, sys  # asyncio before all: from Python 3.12 on its part for Linux wants sysconf
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
-for name in ("sched_getaffinity", "sched_setaffinity", "posix_fallocate", "sysconf", "O_NOFOLLOW", "getuid"):
+for name in ("sched_getaffinity", "sched_setaffinity", "posix_fallocate", "pwrite", "sysconf", "O_NOFOLLOW", "getuid"):
     delattr(os, name)
 real = open
 def no_proc(file, *arguments, **named):
@@ -84,6 +86,19 @@ def test_space_is_taken_where_there_is_no_call_for_it(monkeypatch, tmp_path):
     with open(tmp_path / "file", "w+b") as file:
         portable.allocate(file, 20)
         assert file.tell() == 0 and file.read() == bytes(20)
+
+
+@pytest.mark.parametrize("system", ["linux", "windows"])
+@pytest.mark.parametrize("most", [3, 1000])
+def test_writing_at_a_place_writes_all_whoever_else_writes(system, most, monkeypatch, tmp_path):
+    whole, pwrite = np.random.default_rng(0).integers(0, 256, (50, 4, 5), np.uint8), os.pwrite
+    if system == "windows":
+        monkeypatch.delattr(os, "pwrite")
+    else:  # a system may write less than it is asked to
+        monkeypatch.setattr(os, "pwrite", lambda handle, data, place: pwrite(handle, data[:most], place))
+    with open(tmp_path / "file", "wb", buffering=0) as file, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda row: portable.write_at(file, 20 * row, whole[row]), reversed(range(50))))
+    assert (tmp_path / "file").read_bytes() == whole.tobytes()
 
 
 def test_memory_is_told():

@@ -131,9 +131,10 @@ def _written(sources, count, form, size, seen, path):
     held, needed = (np.zeros(shape, np.uint8), 0) if fits(nbytes) else (None, nbytes)
 
     def put(row, image):
-        file.write(row, image)  # while it is in a cache of the processor
-        if held is not None:
-            held[row] = image
+        if image.shape == shape[1:]:
+            file.write(row, image)  # while it is in a cache of the processor
+            if held is not None:
+                held[row] = image
 
     try:
         with contextlib.closing(cachefile.Writer(path, needed)) as file:
@@ -151,7 +152,7 @@ def _written(sources, count, form, size, seen, path):
 def _first(sources, count, form):
     """The size that all images get, and "L", "LA", "RGB" or "RGBA": as the first one that is not damaged has it."""
     damaged = []
-    for row, key, looks in _each(sources, count, "", lambda file: decode.look(file, PIXELS)):
+    for row, key, looks in _each(sources, count, "", lambda _, file: decode.look(file, PIXELS)):
         if isinstance(looks, Exception):
             damaged.append((row, _reason(key, looks)))
             continue
@@ -170,19 +171,23 @@ def _mode(form, seen):
 
 
 def _fill(put, sources, form, size, seen, count):
-    """Decodes all and calls put(row, image). Returns [(row, reason)] of the damaged ones.
+    """Decodes all and calls put(row, image), in several threads. Returns [(row, reason)] of the damaged ones.
 
     Raises UserError; and `_Other`, when an image adds to what is `seen` so that all become something else.
     """
     mode = _mode(form, seen)
+
+    def work(row, file):
+        looks, image = decode.looked_at(file, form.size, mode, RESAMPLE, form.resize, draft=True, most=PIXELS)
+        put(row, image)
+        return looks
+
     first, damaged, read = None, [], 0
-    for row, key, found in _each(sources, count, "decoding images", lambda file: decode.looked_at(
-            file, form.size, mode, RESAMPLE, form.resize, draft=True, most=PIXELS)):
+    for row, key, looks in _each(sources, count, "decoding images", work):
         read += 1
-        if isinstance(found, Exception):
-            damaged.append((row, _reason(key, found)))
+        if isinstance(looks, Exception):
+            damaged.append((row, _reason(key, looks)))
             continue
-        looks, image = found
         first = first or key
         if not form.size and looks[:2] != size:
             raise UserError(f"--image_size: the images have several sizes ({short(str(first))}: {size[0]}×{size[1]}, "
@@ -191,7 +196,6 @@ def _fill(put, sources, form, size, seen, count):
         seen.add(looks[2])
         if _mode(form, seen) != mode:
             raise _Other
-        put(row, image)
     if damaged and not form.skip_damaged or not first:
         raise _refusal(damaged, count)
     if read < count:
@@ -215,10 +219,10 @@ def _refusal(damaged, count):
 
 
 def _each(sources, count, doing, work):
-    """Triples of each image's row, its key, and what `work(file)` returns or raises. On all cores; a few images at a
-    time are in memory."""
+    """Triples of each image's row, its key, and what `work(row, file)` returns or raises. On all cores; a few images at
+    a time are in memory."""
     def done(block):
-        return [(row, key, _result(work, opened)) for row, key, opened in block]
+        return [(row, key, _result(work, row, opened)) for row, key, opened in block]
 
     cores, waiting = processor.usable_cores(), deque()
     with ThreadPoolExecutor(cores) as pool, tqdm(
@@ -249,9 +253,9 @@ def _blocks(sources):
         first += len(keys)
 
 
-def _result(work, opened):
+def _result(work, row, opened):
     try:
         with opened() as file:
-            return work(file)
+            return work(row, file)
     except (OSError, ValueError) as error:
         return error

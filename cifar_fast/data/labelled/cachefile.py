@@ -14,7 +14,6 @@ import numpy as np
 from cifar_fast.system import files, portable
 
 LENGTH = 8  # bytes at the end that say how long the line is
-BUFFER = 1 << 18  # bytes that are written at once
 
 
 def read(path, count, fits):
@@ -51,37 +50,44 @@ class Writer:
     """A cache file while it is written; to be closed.
 
     Attributes:
-      problem: the OSError after which nothing more is written, or None.
+      problem: the OSError after which nothing more is written, or None. `end` raises it where the file is needed.
     """
 
     def __init__(self, path, needed=0):
         """path: a `Path`, what `end` makes it; its folder is made if it is not there. needed: bytes of images that can
-        be held nowhere else: they are taken from the disk at once, and problems are raised."""
-        self.problem, self._path, self._needed, self._file, self._place = None, path, needed, None, 0
+        be held nowhere else: they are taken from the disk at once, and an OSError is raised."""
+        self.problem, self._path, self._needed, self._file = None, path, needed, None
         self._aside = path.parent / f"{files.TEMPORARY}{secrets.token_hex(4)}-{path.name}"
-        with self._noted():
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(path.parent)
-            self._file = self._aside.open("xb", buffering=BUFFER)
+            self._file = self._aside.open("xb", buffering=0)
             portable.lock(self._file)  # as long as its writer lives
             if needed:
                 portable.allocate(self._file, needed)  # a full disk is better known before images are decoded
+        except OSError as error:
+            self._note(error)
 
     def write(self, row, image):
-        """Writes an image, uint8 [H, W, C], in any order of the rows; those left out are zeros."""
+        """Writes an image, uint8 [H, W, C]; from any thread, in any order of the rows. Those left out are zeros."""
         if not self.problem:
-            with self._noted():
-                self._put(row * image.nbytes, image)
+            try:
+                portable.write_at(self._file, row * image.nbytes, image)
+            except OSError as error:
+                self.problem = error
 
     def end(self, shape, damaged):
-        """Makes the file whole, with [(row, reason)] of the damaged images."""
+        """Makes the file whole, with [(row, reason)] of the damaged images. Raises OSError."""
         entry = json.dumps({"shape": shape, "damaged": damaged}).encode()
-        if not self.problem:
-            with self._noted():
-                self._put(int(np.prod(shape, dtype=object)), entry + len(entry).to_bytes(LENGTH, "little"))
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                os.replace(self._aside, self._path)
+        try:
+            if self.problem:
+                raise self.problem
+            portable.write_at(self._file, int(np.prod(shape, dtype=object)),
+                              entry + len(entry).to_bytes(LENGTH, "little"))
+            os.fsync(self._file.fileno())
+            os.replace(self._aside, self._path)
+        except OSError as error:
+            self._note(error)
 
     def close(self):
         """Deletes what did not become whole."""
@@ -91,21 +97,11 @@ class Writer:
         with contextlib.suppress(OSError):
             self._aside.unlink()
 
-    def _put(self, place, data):
-        if place != self._place:  # to seek is to write what is held back
-            self._file.seek(place)
-        self._place = place + memoryview(data).nbytes
-        self._file.write(data)
-
-    @contextlib.contextmanager
-    def _noted(self):
-        try:
-            yield
-        except OSError as error:
-            if self._needed:
-                self.close()
-                raise
-            self.problem = error
+    def _note(self, error):
+        self.problem = error
+        if self._needed:
+            self.close()
+            raise error
 
 
 def _sweep(folder):

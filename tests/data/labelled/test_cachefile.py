@@ -15,11 +15,9 @@ def writer(path, needed=0):
     return contextlib.closing(cachefile.Writer(path, needed))
 
 
-@pytest.mark.parametrize("buffer", [16, 1 << 18])
 @pytest.mark.parametrize("order", [range(50), range(49, -1, -1), np.random.default_rng(1).permutation(50)])
 @pytest.mark.parametrize("fits", [True, False])
-def test_rows_come_back_whatever_their_order(order, fits, buffer, tmp_path, monkeypatch):
-    monkeypatch.setattr(cachefile, "BUFFER", buffer)
+def test_rows_come_back_whatever_their_order(order, fits, tmp_path):
     path = tmp_path / "new" / "it.images"
     with writer(path) as file:
         for row in order:
@@ -52,7 +50,7 @@ def test_a_problem_leaves_nothing_and_is_raised_where_the_file_is_needed(stage, 
     if stage in ("fsync", "replace"):
         monkeypatch.setattr(os, stage, full)
     if stage == "write":
-        monkeypatch.setattr(cachefile.Writer, "_put", full)
+        monkeypatch.setattr(cachefile.portable, "write_at", full)
     expected = pytest.raises(OSError, match="File exists|No space left") if needed else contextlib.nullcontext()
     with expected, writer(folder / "it.images", needed) as file:
         file.write(0, IMAGES[0])
