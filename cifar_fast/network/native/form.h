@@ -78,7 +78,6 @@ typedef struct {
     element *x, *y;  /* y: or its gradient */
     factor *kernels;  /* at their points */
     float *sums, *workspaces;
-    size_t stride;  /* how far apart points of the kernels or of the sums lie */
     size_t parts;
     size_t workers, next;  /* how many have begun; the first block or part that nobody has taken */
 } job;
@@ -92,22 +91,21 @@ typedef struct {
     size_t stride_x, stride_y;
 } workspace;
 
-/* How far apart points of so many numbers lie: a line more than float32 need, lest they share few places of a cache. */
-static size_t stride_of(size_t numbers)
+/* How far apart points of a block lie: a line more than float32 need, lest they share few places of a cache. */
+static size_t stride_of(size_t channels)
 {
-    return numbers + LINE / sizeof(float);
+    return BLOCK * channels + LINE / sizeof(float);
 }
 
 static size_t workspace_size(convolution_shape s)
 {
-    return POINTS * (stride_of(BLOCK * s.channels) + stride_of(BLOCK * s.filters)) + 2 * (s.channels + s.filters);
+    return POINTS * (stride_of(s.channels) + stride_of(s.filters)) + 2 * (s.channels + s.filters);
 }
 
 static workspace take_workspace(job *j)
 {
     convolution_shape s = j->on.shape;
-    size_t in = stride_of(BLOCK * s.channels), out = stride_of(BLOCK * s.filters);
-    size_t pixel = s.channels + s.filters;  /* at least */
+    size_t in = stride_of(s.channels), out = stride_of(s.filters), pixel = s.channels + s.filters;  /* at least */
     float *begin = j->workspaces + __atomic_fetch_add(&j->workers, 1, __ATOMIC_RELAXED) * workspace_size(s);
     element *zeros = (element *)(begin + POINTS * (in + out));
     memset(zeros, 0, pixel * sizeof(element));
@@ -128,8 +126,8 @@ CODE static void *convolve(void *argument)
         find_block(&out, &j->on, first, end, 0, OUT, j->y, filters, own.unused);
         first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
         find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);  /* the next block's */
+        const factor *u = j->kernels;
         for (int p = 0; p < POINTS; p++) {
-            const factor *u = j->kernels + p * j->stride;
             fetch(&in, p / IN, p % IN, channels);
             if (p < OUT * OUT)
                 fetch(&out, p / OUT, p % OUT, filters);
@@ -151,8 +149,8 @@ CODE static void *sum_kernel_gradients(void *argument)
     block x, dy;
     while ((part = __atomic_fetch_add(&j->next, 1, __ATOMIC_RELAXED)) < j->parts) {
         size_t first = total * part / j->parts, end = total * (part + 1) / j->parts;
-        float *sums = j->sums + part * POINTS * j->stride;
-        memset(sums, 0, POINTS * j->stride * sizeof(float));
+        float *sums = j->sums + part * POINTS * channels * filters;
+        memset(sums, 0, POINTS * channels * filters * sizeof(float));
         find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
         find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
         while (x.n) {
@@ -169,7 +167,7 @@ CODE static void *sum_kernel_gradients(void *argument)
                 for (size_t f = 0; f < filters; f += STRIP)
                     for (size_t c = 0; c < channels; c += WINOGRAD_LANES)
                         add_products(own.x + p * own.stride_x + c, own.dy + p * own.stride_y + f,
-                                     sums + p * j->stride + c * filters + f, n, channels, filters);
+                                     sums + (p * channels + c) * filters + f, n, channels, filters);
             }
         }
     }
@@ -202,13 +200,13 @@ static float *allocate(size_t numbers)
 static int convolution(const void *x, const float *kernel, void *y, convolution_shape shape, int turned, int threads)
 {
     threads = at_most(threads);
-    size_t stride = stride_of(shape.channels * shape.filters / TERMS), kernels = POINTS * stride;
+    size_t kernels = POINTS * shape.channels * shape.filters / TERMS;
     float *memory = allocate(kernels + threads * workspace_size(shape));
     if (!memory)
         return -1;
     job j = {.on = canvas_of(shape), .x = (element *)x, .kernels = (factor *)memory, .y = y,
-             .workspaces = memory + kernels, .stride = stride};
-    transform_kernels(kernel, j.kernels, stride, shape.channels, shape.filters, turned);
+             .workspaces = memory + kernels};
+    transform_kernels(kernel, j.kernels, shape.channels, shape.filters, turned);
     work_together(convolve, &j, threads);
     free(memory);
     return 0;
@@ -217,14 +215,14 @@ static int convolution(const void *x, const float *kernel, void *y, convolution_
 static int kernel_gradient(const void *x, const void *dy, float *dkernel, convolution_shape shape, int threads)
 {
     threads = at_most(threads);
-    size_t size = shape.channels * shape.filters, stride = stride_of(size), sums = POINTS * stride;
+    size_t sums = POINTS * shape.channels * shape.filters;
     float *memory = allocate(threads * (sums + workspace_size(shape)));
     if (!memory)
         return -1;
     job j = {.on = canvas_of(shape), .x = (element *)x, .y = (element *)dy, .sums = memory,
-             .workspaces = memory + threads * sums, .stride = stride, .parts = threads};
+             .workspaces = memory + threads * sums, .parts = threads};
     work_together(sum_kernel_gradients, &j, threads);
-    transform_sums(memory, stride, threads, dkernel, size);
+    transform_sums(memory, threads, dkernel, shape.channels * shape.filters);
     free(memory);
     return 0;
 }

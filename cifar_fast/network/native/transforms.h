@@ -150,13 +150,12 @@ OWN void transform_outputs(const block *of, const float *points, size_t stride, 
         }
 }
 
-/* Kernels to points [filters / STRIP][channels / TERMS][STRIP], which lie `stride` apart. With turned, `kernel` is [3,
-   3, filters, channels] and turned around. */
-CODE static void transform_kernels(const float *kernel, factor *points, size_t stride, size_t channels, size_t filters,
-                                   int turned)
+/* Kernels to points [POINTS][filters / STRIP][channels / TERMS][STRIP]. With turned, `kernel` is [3, 3, filters,
+   channels] and turned around. */
+CODE static void transform_kernels(const float *kernel, factor *points, size_t channels, size_t filters, int turned)
 {
-    for (size_t f = 0; f < filters; f += LANES)
-        for (size_t c = 0; c < channels; c++) {
+    for (size_t c = 0; c < channels; c++)
+        for (size_t f = 0; f < filters; f += LANES) {
             vector g[TAPS][TAPS], half[IN][TAPS];
             for (int a = 0; a < TAPS; a++)
                 for (int b = 0; b < TAPS; b++)
@@ -171,21 +170,22 @@ CODE static void transform_kernels(const float *kernel, factor *points, size_t s
                     half[i][b] = G[i][0] * g[0][b] + G[i][1] * g[1][b] + G[i][2] * g[2][b];
             for (int i = 0; i < IN; i++)
                 for (int j = 0; j < IN; j++)
-                    put(points + (i * IN + j) * stride + (f / STRIP * channels + c) / TERMS * STRIP + f % STRIP,
+                    put(points + ((i * IN + j) * filters / STRIP + f / STRIP) * channels / TERMS * STRIP
+                            + c / TERMS * STRIP + f % STRIP,
                         half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2], c % TERMS);
         }
 }
 
-/* Points of `parts` shares of the windows, [channels][filters] each and `stride` apart, to their sum as a kernel; size
-   is that of a point. */
-CODE static void transform_sums(const float *points, size_t stride, int parts, float *kernel, size_t size)
+/* Points of `parts` shares of the windows, [parts][POINTS][channels][filters], to their sum as a kernel; size is that
+   of a point. */
+CODE static void transform_sums(const float *points, int parts, float *kernel, size_t size)
 {
     for (size_t k = 0; k < size; k += LANES) {
         vector sums[IN][IN], half[TAPS][IN];
         for (int p = 0; p < POINTS; p++) {
-            sums[p / IN][p % IN] = load(points + p * stride + k);
+            sums[p / IN][p % IN] = load(points + p * size + k);
             for (int part = 1; part < parts; part++)
-                sums[p / IN][p % IN] += load(points + (part * POINTS + p) * stride + k);
+                sums[p / IN][p % IN] += load(points + (part * POINTS + p) * size + k);
         }
         for (int a = 0; a < TAPS; a++)
             for (int j = 0; j < IN; j++) {
