@@ -183,19 +183,20 @@ def _fill(put, sources, form, size, seen, count):
         return looks
 
     first, damaged, read = None, [], 0
-    for row, key, looks in _each(sources, count, "decoding images", work):
-        read += 1
-        if isinstance(looks, Exception):
-            damaged.append((row, _reason(key, looks)))
-            continue
-        first = first or key
-        if not form.size and looks[:2] != size:
-            raise UserError(f"--image_size: the images have several sizes ({short(str(first))}: {size[0]}×{size[1]}, "
-                            f"{short(str(key))}: {looks[0]}×{looks[1]}); give the one that all get, as in "
-                            "--image_size=64")
-        seen.add(looks[2])
-        if _mode(form, seen) != mode:
-            raise _Other
+    with contextlib.closing(_each(sources, count, "decoding images", work)) as each:  # none is put after this
+        for row, key, looks in each:
+            read += 1
+            if isinstance(looks, Exception):
+                damaged.append((row, _reason(key, looks)))
+                continue
+            first = first or key
+            if not form.size and looks[:2] != size:
+                raise UserError(f"--image_size: the images have several sizes ({short(str(first))}: {size[0]}×{size[1]}"
+                                f", {short(str(key))}: {looks[0]}×{looks[1]}); give the one that all get, as in "
+                                "--image_size=64")
+            seen.add(looks[2])
+            if _mode(form, seen) != mode:
+                raise _Other
     if damaged and not form.skip_damaged or not first:
         raise _refusal(damaged, count)
     if read < count:

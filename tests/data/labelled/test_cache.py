@@ -5,6 +5,7 @@ import fcntl
 import io
 import os
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -13,7 +14,7 @@ import simplejpeg
 from PIL import Image
 
 from cifar_fast.data import decode
-from cifar_fast.data.labelled import cache
+from cifar_fast.data.labelled import cache, cachefile
 from cifar_fast.data.labelled.cache import Form
 from cifar_fast.data.rows import Rows
 from cifar_fast.errors import UserError
@@ -250,6 +251,30 @@ def test_an_archive_that_cant_be_read_is_no_fault_of_the_cache(held, tmp_path, m
     with pytest.raises(UserError, match="^photos.tar: can't be read .Input/output error"):
         cache.pixels([(list(contents), read)], Form(), tmp_path, ["it"])
     assert looked and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kinds", ["RGB", "LRGB"])
+def test_nothing_is_put_after_the_decoding_ended(kinds, tmp_path, monkeypatch):
+    """Whether by an error or to begin anew: the file is closed then, and its descriptor may be another's."""
+    contents = {f"{i:02}.png": pictures.encoded(np.zeros((6, 5 + (i == 3 and kinds == "RGB"), 3), np.uint8))
+                for i in range(60)}
+    if kinds == "LRGB":
+        contents |= {f"{i:02}.png": pictures.encoded(np.zeros((6, 5, 1), np.uint8)) for i in range(3)}
+    write, late = cachefile.Writer.write, []
+
+    def slow(self, row, image):
+        time.sleep(0.01)
+        late.append(self._file.closed)
+        write(self, row, image)
+
+    monkeypatch.setattr(cachefile.Writer, "write", slow)
+    if kinds == "LRGB":
+        assert pixels(contents, tmp_path)[0].shape == (60, 6, 5, 3)
+    else:
+        with pytest.raises(UserError, match="several sizes"):
+            pixels(contents, tmp_path)
+    time.sleep(0.1)
+    assert late and not any(late)
 
 
 def test_a_stopped_decoding_leaves_nothing(tmp_path, monkeypatch):
