@@ -1,4 +1,4 @@
-"""JPEGs by libjpeg-turbo without Pillow round it (simplejpeg): the same pixels in half the time, Python's lock let go.
+"""JPEGs by libjpeg-turbo without Pillow round it (simplejpeg): the same pixels in a good half of the time.
 
 What is not a whole, usual JPEG is left to Pillow, which says what is wrong with it.
 """
