@@ -4,14 +4,19 @@ from setuptools import Extension, setup
 
 # Modules of their own, so that a checkout that was installed finds them, too. Winograd's inner loops are short enough
 # for where they begin, within a line of the cache, to tell: by 6 to 9% of a convolution, in trials. The transforms of
-# images are held to what SciPy computes to the bit, so no multiplication is fused with an addition there.
-WINOGRAD, AFFINE = "cifar_fast/network/native", "cifar_fast/generator/native"
+# images are held to what SciPy computes to the bit, so no multiplication is fused with an addition there. They are
+# compiled twice: without TensorFlow's functions for the drop-in generator, which other backends of Keras use, too.
+WINOGRAD, AFFINE, TENSORFLOW = (f"cifar_fast/{name}/native" for name in ("network", "augment", "system"))
+
+
+def module(name, folder, sources, headers, *options):
+    return Extension(f"cifar_fast_{name}", [f"{folder}/{source}.c" for source in sources],
+                     depends=[f"{TENSORFLOW}/tensorflow.h", *(f"{folder}/{header}.h" for header in headers)],
+                     optional=True, extra_compile_args=["-O3", *options, "-pthread"], extra_link_args=["-pthread"])
+
+
 setup(ext_modules=[
-    Extension("cifar_fast_winograd",
-              [f"{WINOGRAD}/{name}.c" for name in ("avx2", "avx512", "avx512bf16", "winograd", "winograd_ops")],
-              depends=[f"{WINOGRAD}/{name}.h" for name in ("winograd", "vectors", "canvas", "transforms", "form")],
-              optional=True, extra_compile_args=["-O3", "-falign-loops=64", "-pthread"], extra_link_args=["-pthread"]),
-    Extension("cifar_fast_affine", [f"{AFFINE}/affine.c"],
-              depends=[f"{AFFINE}/{name}.h" for name in ("affine", "taps", "pixels")],
-              optional=True, extra_compile_args=["-O3", "-ffp-contract=off", "-pthread"],
-              extra_link_args=["-pthread"])])
+    module("winograd", WINOGRAD, ("avx2", "avx512", "avx512bf16", "winograd", "winograd_ops"),
+           ("winograd", "vectors", "canvas", "transforms", "form"), "-falign-loops=64"),
+    *(module(name, AFFINE, sources, ("affine", "taps", "pixels"), "-ffp-contract=off")
+      for name, sources in (("affine", ["affine"]), ("affine_op", ["affine", "affine_op"])))])

@@ -8,33 +8,13 @@ draws its own parameters from (seed, id), see `draws`: the same in any batch, co
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast.augment import draws
-from cifar_fast.augment.resample import FILL_MODES, bilinear, nearest, once
-
-
-class Parameters(NamedTuple):
-    """What was drawn: tensors [B], float32 and for the flips bool; None where the arguments ask for nothing.
-
-    The names are those of ImageDataGenerator.apply_transform: theta and shear in degrees, tx (along the columns)
-    and ty (along the rows) in pixels, zx and zy as factors of the source region, so below 1 enlarges.
-    """
-
-    theta: tf.Tensor | None = None
-    tx: tf.Tensor | None = None
-    ty: tf.Tensor | None = None
-    shear: tf.Tensor | None = None
-    zx: tf.Tensor | None = None
-    zy: tf.Tensor | None = None
-    flip_horizontal: tf.Tensor | None = None
-    flip_vertical: tf.Tensor | None = None
-    channel_shift_intensity: tf.Tensor | None = None
-    brightness: tf.Tensor | None = None
-
+from cifar_fast.augment import draws, kernel
+from cifar_fast.augment.places import Parameters, coordinates, matrices
+from cifar_fast.augment.resample import FILL_MODES, bilinear, nearest
 
 # The column of `draws.bits` that each parameter reads. Fixed, so that no argument changes another one's draws.
 COLUMNS = {name: column for column, name in enumerate((
@@ -131,8 +111,13 @@ class Affine:
         """
         images = _images(images)
         ids = tf.range(tf.shape(images)[0]) if ids is None else ids
-        return self.transform(images, self.parameters(seed, ids, images.shape))
-
+        if not kernel.serves(images):
+            return self.transform(images, self.parameters(seed, ids, images.shape))
+        p, places = _drawn(self, draws.pair(seed), tf.convert_to_tensor(ids), tuple(images.shape[1:]))
+        if places is None:
+            return self.transform(images, p)
+        images = kernel.resample(images, places, self.fill_mode, self.cval, self.interpolation_order)
+        return self._lit(images, p)
     def parameters(self, seed, ids, shape):
         """Draws `Parameters`, one of each an image. seed, ids: as for a call; shape: [B, H, W, C] of the images.
         Bit-equal compiled and not."""
@@ -182,12 +167,15 @@ class Affine:
         if p.brightness is not None and self.value_range is None and images.dtype.is_floating:
             raise ValueError("value_range=None: brightness_range needs to know which value of float images is white; "
                              "give value_range=(0, 1) or (0, 255), or \"keras\" for what Keras does")
-        if any(v is not None for v in p[:6]):
+        if _moves(p):
             sample = bilinear if self.interpolation_order else nearest
             images = sample(images, *coordinates(p, *images.shape[1:3]), self.fill_mode, self.cval)
         else:
             images = _flipped(_flipped(images, p.flip_horizontal, 2), p.flip_vertical, 1)
-        images = tf.cast(images, tf.float32)
+        return self._lit(tf.cast(images, tf.float32), p)
+
+    def _lit(self, images, p):
+        """What is left to do to images that lie as they should, float32."""
         if p.channel_shift_intensity is not None:
             images = _channel_shift(images, p.channel_shift_intensity)
         if p.brightness is not None:
@@ -201,34 +189,17 @@ def augment(images, seed, *, ids=None, **arguments):
     return Affine(**arguments)(images, seed, ids)
 
 
-def coordinates(parameters, height, width):
-    """Where each output pixel samples its input: a pair (along, down) for the columns and one for the rows, as
-    `resample.bilinear` takes them, float64 [B, width] and [B, height].
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+def _drawn(affine, seed, ids, shape):
+    """What an `Affine` draws for images of a shape (H, W, C), and the matrices for `kernel.resample`, or None where
+    nothing lies between pixels. In one program: the draws alone are 150 operations."""
+    p = affine.parameters(seed, ids, (None, *shape))
+    return p, matrices(p, *shape[:2]) if _moves(p) else None
 
-    The map is rotation · shift · shear · zoom about the centre and flips before it, as Keras multiplies them
-    (keras/src/legacy/preprocessing/image.py). As there, the centre of the columns is reckoned from the height and
-    that of the rows from the width, which only images that are not square can tell.
-    """
-    p = parameters
-    center_x, center_y = height / 2 - 0.5, width / 2 - 0.5
-    batch = next(tf.shape(v)[0] for v in p if v is not None)
 
-    def wide(value, default):
-        return tf.fill([batch, 1], tf.constant(default, tf.float64)) if value is None else (
-            tf.cast(value, tf.float64)[:, None])
-
-    def centred(length, center, flip):
-        place = np.arange(float(length))[None] - center
-        return place if flip is None else tf.where(flip[:, None], length - 1 - 2 * center - place, place)
-
-    theta, shear = (wide(v, 0.0) * (math.pi / 180) for v in (p.theta, p.shear))
-    tx, ty, zx, zy = wide(p.tx, 0.0), wide(p.ty, 0.0), wide(p.zx, 1.0), wide(p.zy, 1.0)
-    cos, sin = tf.unstack(once(tf.stack([tf.cos(theta), tf.sin(theta)])))
-    right = zx * centred(width, center_x, p.flip_horizontal)
-    down = zy * centred(height, center_y, p.flip_vertical)
-    slanted, low = tx - tf.sin(shear) * down, ty + tf.cos(shear) * down
-    return ((cos * right, cos * slanted - sin * low + center_x),
-            (sin * right, sin * slanted + cos * low + center_y))
+def _moves(parameters):
+    """Whether there is anything to resample: flips alone move whole pixels."""
+    return any(v is not None for v in parameters[:6])
 
 
 def _flipped(images, flip, axis):

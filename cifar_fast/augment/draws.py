@@ -39,7 +39,7 @@ def bits(seed, ids, columns):
     Raises:
       ValueError: the seed is not a pair, or ids is not a vector of integers.
     """
-    key = _pair(seed)
+    key = pair(seed)
     ids = tf.convert_to_tensor(ids)
     if not ids.dtype.is_integer or ids.shape.rank not in (None, 1):
         raise ValueError(f"ids of shape {ids.shape} and dtype {ids.dtype.name}: must be a vector of integers")
@@ -59,7 +59,8 @@ def scaled(words, below):
     return tf.cast(tf.bitwise.right_shift(tf.cast(words, tf.int64) * below, 32), tf.int32)
 
 
-def _pair(seed):
+def pair(seed):
+    """A seed as two uint32, scalar tensors. Raises ValueError: it is no pair of integers."""
     if isinstance(seed, (list, tuple)):
         words = [_word(number) for number in seed]
     else:

@@ -15,7 +15,7 @@ from numbers import Integral
 import keras
 import tensorflow as tf
 
-from cifar_fast.augment import crops, mixing
+from cifar_fast.augment import crops, kernel, mixing
 from cifar_fast.augment.affine import Affine
 
 # A saved model that has one of these is loaded where the class was imported before: `from cifar_fast import …`.
@@ -90,6 +90,10 @@ class RandomAffine(RandomLayer):
 
     def augmented(self, images, seed, ids):
         return self.affine(images, seed, ids)
+
+    def _drawn(self, images, *draw):
+        # The resample in C is not for XLA's programs, and faster.
+        return self.augmented(images, *draw) if kernel.serves(images) else super()._drawn(images, *draw)
 
     def unaugmented(self, images):
         rescale = self.affine.rescale

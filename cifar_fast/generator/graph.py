@@ -5,7 +5,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from cifar_fast.augment.affine import Affine, Parameters
+from cifar_fast.augment.affine import Affine
+from cifar_fast.augment.places import Parameters
 from cifar_fast.generator.parameters import NEUTRAL
 
 

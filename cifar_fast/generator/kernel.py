@@ -1,4 +1,4 @@
-"""The transforms of a batch in C (`native/affine.c`): what a `Plan` says becomes of each image, on all cores."""
+"""The transforms of a batch in C (`augment/native/affine.c`): what `Plan`s say becomes of each image, on all cores."""
 import ctypes
 import functools
 import importlib.util
@@ -12,12 +12,12 @@ FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 TYPES = (np.uint8, np.float32, np.float64)
 RESAMPLE, FLIP_COLUMNS, FLIP_ROWS, SHIFT_CHANNELS, BRIGHTEN = 1, 2, 4, 8, 16
 
-# What becomes of an image: native/affine.h's structure of the same name.
+# What becomes of an image: augment/native/affine.h's structure of the same name.
 PLAN = np.dtype([("matrix", "f8", 6), ("intensity", "f8"), ("brightness", "f8"), ("source", "i8"), ("steps", "i8")])
 
 
 class _Batch(ctypes.Structure):
-    """native/affine.h's structure of the same name."""
+    """augment/native/affine.h's structure of the same name."""
 
     _fields_ = [(name, kind) for kind, names in (
         (ctypes.c_void_p, "images out plans"), (ctypes.c_double, "cval rescale"),

@@ -5,15 +5,11 @@ float32 the results differ from TensorFlow's in the sixth digit, the gradients b
 products are of what is transformed and then rounded, and the results are 1.2% from exact ones where oneDNN's are 0.2%
 (root mean squares).
 """
-import contextlib
-import ctypes
-import functools
 import importlib.util
-import os
 
 import tensorflow as tf
 
-from cifar_fast.system import processor
+from cifar_fast.system import operations, processor
 
 # By the dtype of activations: of what the C code takes multiples of channels and of filters, and the instructions that
 # it is compiled to.
@@ -30,11 +26,7 @@ def serves(layer, channels):
 
 def refused():
     """Why TensorFlow does not load the C code, in its words; "" where it does."""
-    try:
-        _operations()
-    except (tf.errors.OpError, OSError) as error:
-        return str(error).rpartition("/")[2]
-    return ""
+    return operations.refused(LIBRARY.origin)
 
 
 def has_bfloat16():
@@ -81,8 +73,5 @@ def _with_shape(tensor, shape):
     return tensor
 
 
-@functools.cache
 def _operations():
-    with contextlib.suppress(OSError):  # TensorFlow 2.22 shows its symbols to others only if asked
-        ctypes.CDLL(os.path.join(tf.sysconfig.get_lib(), "libtensorflow_framework.so.2"), ctypes.RTLD_GLOBAL)
-    return tf.load_op_library(LIBRARY.origin)
+    return operations.load(LIBRARY.origin)

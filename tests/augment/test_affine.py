@@ -6,7 +6,9 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from cifar_fast.augment.affine import Affine, Parameters, augment
+from cifar_fast.augment import kernel
+from cifar_fast.augment.affine import Affine, augment
+from cifar_fast.augment.places import Parameters, matrices
 from cifar_fast.augment.resample import FILL_MODES
 from tests.support import augment_reference as reference
 
@@ -18,6 +20,16 @@ SEED, EPOCH = 7, 3
 
 def compiled(function):
     return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True)
+
+
+def ways(affine):
+    """An `Affine`'s transform of bytes by TensorFlow's operations, by XLA, and in C, where that was compiled."""
+    def in_c(images, p):
+        places = matrices(p, *images.shape[1:3])
+        sampled = kernel.resample(images, places, affine.fill_mode, affine.cval, affine.interpolation_order)
+        return affine.transform(sampled, p._replace(**dict.fromkeys(Parameters._fields[:8])))
+
+    return affine.transform, compiled(affine.transform), *([in_c] if kernel.LIBRARY else [])
 
 
 def random_sets(random, count, bright):
@@ -69,7 +81,7 @@ def on_an_edge(p, shape, order=1):
 def test_given_parameters_the_reference_equals_keras_and_the_device_the_reference(fill_mode, shape):
     random = np.random.default_rng([FILL_MODES.index(fill_mode), *shape])
     images = random.integers(0, 256, (SETS, *shape), dtype=np.uint8)
-    affine = Affine(fill_mode=fill_mode, cval=31.5)
+    affine = Affine(fill_mode=fill_mode, cval=31.5, value_range="keras")
     bright = shape[2] != 2  # Pillow, and so Keras, takes 1, 3 and 4 channels
     p = random_sets(random, SETS, bright)
     expected = np.stack([reference.apply_transform(x.astype(np.float32), one(p, i), fill_mode, 31.5)
@@ -82,7 +94,7 @@ def test_given_parameters_the_reference_equals_keras_and_the_device_the_referenc
                        for i, x in enumerate(images)])
     edge = on_an_edge(p, shape)[..., None]
     assert edge.mean() < (2e-3 if fill_mode in ("constant", "wrap") else 1)
-    for transform in (affine.transform, compiled(affine.transform)):
+    for transform in ways(affine):
         got = transform(images, unlit).numpy()
         assert got.dtype == np.float32 and np.abs(got - before)[~np.broadcast_to(edge, got.shape)].max() < 2e-3
         if bright:
@@ -101,9 +113,8 @@ def test_order_0_takes_the_pixel_that_scipy_takes(fill_mode, shape):
     edge = np.broadcast_to(on_an_edge(p, shape, order=0)[..., None], expected.shape)
     assert edge.mean() < 0.01
     affine = Affine(fill_mode=fill_mode, cval=31.5, interpolation_order=0)
-    for transform in (affine.transform, compiled(affine.transform)):
-        for kind in (np.uint8, np.float32):
-            np.testing.assert_array_equal(np.where(edge, expected, transform(images.astype(kind), p)), expected)
+    for transform in (*ways(affine), lambda images, p: affine.transform(images.astype(np.float32), p)):
+        np.testing.assert_array_equal(np.where(edge, expected, transform(images, p)), expected)
 
 
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
@@ -111,8 +122,8 @@ def test_order_0_in_the_middle_between_two_pixels_rounds_as_scipy(fill_mode):
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
     p = Parameters(tx=np.float32([0.5, -0.5, 2.5, -9.5, 1.5, 0]), ty=np.float32([0, 0.5, -1.5, 8.5, 20.5, 0]),
                    zx=np.float32([1, 1, 1, 1, 2, 2]), zy=np.float32([1, 1, 1, 2, 1, 2]))
-    affine = Affine(fill_mode=fill_mode, cval=7, interpolation_order=0)
-    np.testing.assert_array_equal(affine.transform(images, p), keras(images, p, fill_mode, 7, order=0))
+    for transform in ways(Affine(fill_mode=fill_mode, cval=7, interpolation_order=0)):
+        np.testing.assert_array_equal(transform(images, p), keras(images, p, fill_mode, 7, order=0))
 
 
 def test_order_0_keeps_the_labels_of_a_mask_and_follows_its_image():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cifar_fast.augment import crops, mixing
+from cifar_fast.augment import crops, kernel, mixing
 from cifar_fast.augment.affine import Affine
 from cifar_fast.augment.layer import CutMix, Cutout, MixUp, RandomAffine, RandomPadCrop
 
@@ -17,8 +17,10 @@ LABELS = (np.arange(12) % 3).astype(np.int32)
 
 
 def by_function(call, seed=5, images=IMAGES, **arguments):
-    """What a call of the layer, the first being 0, must give."""
-    return tf.function(Affine(**arguments or ARGUMENTS), jit_compile=True)(images, [seed, call]).numpy()
+    """What a call of the layer, the first being 0, must give: it takes the code in C or compiles, too."""
+    affine = Affine(**arguments or ARGUMENTS)
+    in_c = kernel.serves(tf.constant(images))
+    return (affine if in_c else tf.function(affine, jit_compile=True))(images, [seed, call]).numpy()
 
 
 def network(layer=None, functional=False):

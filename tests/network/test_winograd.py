@@ -207,7 +207,6 @@ def test_code_that_tensorflow_does_not_load_is_not_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, "flags", lambda: {"avx2", "fma"})
     (tmp_path / "broken.so").write_text("no library")
     monkeypatch.setattr(winograd, "LIBRARY", importlib.util.spec_from_file_location("x", tmp_path / "broken.so"))
-    monkeypatch.setattr(winograd, "_operations", winograd._operations.__wrapped__)
     assert "this TensorFlow does not load it (broken.so: " in devices.resolve("float32", "off").reasons["convolutions"]
     with pytest.raises(UserError, match="--convolutions=winograd: this TensorFlow does not load it"):
         devices.resolve("float32", "off", convolutions="winograd")

@@ -1,4 +1,4 @@
-/* One call transforms a batch; `kernel.py` holds the same structures. */
+/* One call transforms a batch; `generator/kernel.py` holds the same structures. */
 #include <stdint.h>
 
 enum { UINT8, FLOAT32, FLOAT64 };
