@@ -118,6 +118,7 @@ class Affine:
             return self.transform(images, p)
         images = kernel.resample(images, places, self.fill_mode, self.cval, self.interpolation_order)
         return self._lit(images, p)
+
     def parameters(self, seed, ids, shape):
         """Draws `Parameters`, one of each an image. seed, ids: as for a call; shape: [B, H, W, C] of the images.
         Bit-equal compiled and not."""
