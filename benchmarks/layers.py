@@ -42,8 +42,13 @@ class KerasDropout(keras.layers.Dropout):
         return super().call(inputs, training=training)
 
 
-def _keras(*arguments, trains_bias, by_winograd, **options):
-    return keras.layers.Conv2D(*arguments, **options)
+class _Keras(keras.layers.Conv2D):
+    def __init__(self, *arguments, trains_bias, by_winograd, **options):
+        super().__init__(*arguments, **options)
+
+    def call(self, inputs, skip=None):
+        outputs = super().call(inputs)
+        return outputs if skip is None else skip + outputs
 
 
 def _with_bias(*arguments, trains_bias, **options):
@@ -55,7 +60,7 @@ def _by_tensorflow(*arguments, by_winograd, **options):
 
 
 OURS = {"BatchNormalization": layers.BatchNormalization, "Dropout": layers.Dropout, "Convolution": layers.Convolution}
-KERAS = {"BatchNormalization": keras.layers.BatchNormalization, "Dropout": KerasDropout, "Convolution": _keras}
+KERAS = {"BatchNormalization": keras.layers.BatchNormalization, "Dropout": KerasDropout, "Convolution": _Keras}
 # What `resnet` takes its layers from, what stands in ReLU's place, what the configuration changes, and what the variant
 # is compared with.
 VARIANTS = {

@@ -144,7 +144,8 @@ def _rounded(numbers, dtype):
 
 class Convolution(keras.layers.Conv2D):
     """Keras's. trains_bias=False keeps the bias as it begins: its gradient, a pass over memory, is not taken.
-    by_winograd=True computes it by `winograd`, where that serves, which takes the kernel as it is kept, in float32."""
+    by_winograd=True computes it by `winograd`, where that serves, which takes kernel and bias as they are kept, in
+    float32."""
 
     def __init__(self, *args, trains_bias=True, by_winograd=False, **kwargs):
         super().__init__(*args, **kwargs)
@@ -156,14 +157,15 @@ class Convolution(keras.layers.Conv2D):
         super().build(shape)
         self.bias.trainable = self.trains_bias
 
-    def add_weight(self, *args, name=None, **kwargs):
-        autocast = not (self.by_winograd and name == "kernel")
-        return super().add_weight(*args, name=name, **{"autocast": autocast} | kwargs)
+    def add_weight(self, *args, **kwargs):
+        return super().add_weight(*args, **{"autocast": not self.by_winograd} | kwargs)
 
-    def convolution_op(self, inputs, kernel):
+    def call(self, inputs, skip=None):
+        """skip: what is added, of the outputs' shape, or None."""
         if self.by_winograd:
-            return winograd.convolution(inputs, tf.convert_to_tensor(kernel))
-        return super().convolution_op(inputs, kernel)
+            return winograd.convolution(inputs, *map(tf.convert_to_tensor, (self.kernel, self.bias)), skip)
+        outputs = super().call(inputs)
+        return outputs if skip is None else skip + outputs
 
 
 class Dropout(keras.layers.Layer):

@@ -100,10 +100,19 @@ class ResNet(keras.Model):
             depth = {"seed": draw(len(self.units) + i), "training": training}
             if unit["widen"]:
                 x = unit["widen"](x)
-            h = unit["conv1"](unit["blur"](self.activate(unit["norm1"](x, training=training))))
-            x = h if unit["widen"] else x + unit["depth"](h, **depth)
-            h = unit["conv2"](self.activate(unit["norm2"](x, training=training)))
-            x += unit["dropout"](unit["depth"](h, **depth), seed=draw(i), training=training)
+            h = unit["blur"](self.activate(unit["norm1"](x, training=training)))
+            if unit["widen"]:
+                x = unit["conv1"](h)
+            elif unit["depth"].dropped:
+                x += unit["depth"](unit["conv1"](h), **depth)
+            else:
+                x = unit["conv1"](h, skip=x)
+            h = self.activate(unit["norm2"](x, training=training))
+            if unit["depth"].dropped or unit["dropout"].dropped:
+                h = unit["depth"](unit["conv2"](h), **depth)
+                x += unit["dropout"](h, seed=draw(i), training=training)
+            else:
+                x = unit["conv2"](h, skip=x)
         x = self.norm(x, training=training)
         if self.final_activation:
             x = self.activate(x)

@@ -33,7 +33,7 @@ def has_bfloat16():
     """Whether the C code was compiled with bfloat16, whose instructions not all compilers know."""
     with tf.Graph().as_default():  # nothing is computed
         try:
-            convolution(tf.zeros((1, 1, 1, 32), tf.bfloat16), tf.zeros((3, 3, 32, 32)))
+            convolution(tf.zeros((1, 1, 1, 32), tf.bfloat16), tf.zeros((3, 3, 32, 32)), tf.zeros(32))
         except TypeError:
             return False
     return True
@@ -44,12 +44,12 @@ def wide():
     return "avx512f" in processor.flags() and processor.onednn_limit() not in ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 
 
-@tf.custom_gradient
-def convolution(inputs, kernel):
-    """Convolution of stride 1 with "same" padding.
+def convolution(inputs, kernel, bias, skip=None):
+    """Convolution of stride 1 with "same" padding, and what is added to it before it is rounded and written.
 
     Args:
       inputs: float32 or bfloat16 [B, H, W, C]. kernel: float32 [3, 3, C, F]. C and F are multiples of `LANES`.
+      bias: float32 [F]. skip: [B, H, W, F], of the inputs' dtype, or None.
     Returns:
       [B, H, W, F], of the inputs' dtype. It and its gradients are the same to the bit whenever as many threads compute.
     Raises:
@@ -57,21 +57,24 @@ def convolution(inputs, kernel):
     """
     # As many threads as TensorFlow's own kernels have.
     threads = tf.config.threading.get_intra_op_parallelism_threads() or processor.usable_cores()
-    means = {"threads": threads, "wide": wide()}
+    operation, means = operations.load(LIBRARY.origin), {"threads": threads, "wide": wide()}
 
-    def gradients(dy):
-        by_inputs = _operations().cifar_fast_input_gradient(dy, kernel, **means)
-        by_kernel = _operations().cifar_fast_kernel_gradient(inputs, dy, **means)
-        return _with_shape(by_inputs, inputs.shape), _with_shape(by_kernel, kernel.shape)
+    @tf.custom_gradient
+    def computed(inputs, kernel, bias, *skip):
+        def gradients(dy):
+            by_inputs = operation.cifar_fast_input_gradient(dy, kernel, **means)
+            by_kernel = operation.cifar_fast_kernel_gradient(inputs, dy, **means)
+            # TensorFlow's own for a bias sums in bfloat16, and is off by a tenth where there are many pixels.
+            by_bias = tf.reduce_sum(tf.cast(dy, bias.dtype), [0, 1, 2])
+            return (_with_shape(by_inputs, inputs.shape), _with_shape(by_kernel, kernel.shape), by_bias,
+                    *[dy for _ in skip])
 
-    outputs = _operations().cifar_fast_convolution(inputs, kernel, **means)
-    return _with_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]]), gradients
+        outputs = operation.cifar_fast_convolution(inputs, kernel, bias, skip, **means)
+        return _with_shape(outputs, [*inputs.shape[:-1], kernel.shape[-1]]), gradients
+
+    return computed(inputs, kernel, bias, *([] if skip is None else [skip]))
 
 
 def _with_shape(tensor, shape):
     tensor.set_shape(shape)
     return tensor
-
-
-def _operations():
-    return operations.load(LIBRARY.origin)

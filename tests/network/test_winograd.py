@@ -10,7 +10,7 @@ import tensorflow as tf
 from cifar_fast.errors import UserError
 from cifar_fast.machine import devices, runtime
 from cifar_fast.network import layers, winograd
-from cifar_fast.system import processor
+from cifar_fast.system import operations, processor
 from cifar_fast.training import trainer
 from tests.support import tiny
 
@@ -22,25 +22,34 @@ in_bfloat16 = pytest.mark.skipif(
     reason="needs the C code, by a compiler that knows avx512_bf16, and that; test_native has this form on AVX2")
 
 
-def defined(x, kernel, dy):
-    """The definitions, in float64: y, and the gradients by x and by the kernel, as sums over the nine taps."""
+def arrays(shape, filters, dtype="float32"):
+    """x, kernel, bias, skip and dy for images of a shape [B, H, W, C]."""
+    rng, outputs = np.random.default_rng(0), (*shape[:-1], filters)
+    return [tf.cast(rng.normal(size=size), kind) for size, kind in (
+        (shape, dtype), ((3, 3, shape[-1], filters), "float32"), ((filters,), "float32"), (outputs, dtype),
+        (outputs, dtype))]
+
+
+def defined(x, kernel, bias, skip, dy):
+    """The definitions, in float64: y, and the gradients by all but dy, the former two as sums over the nine taps."""
     (_, height, width, _), margins = x.shape, [(0, 0), (1, 1), (1, 1), (0, 0)]
-    x, kernel, dy = (array.astype(np.float64) for array in (x, kernel, dy))
+    x, kernel, bias, skip, dy = (array.numpy().astype(np.float64) for array in (x, kernel, bias, skip, dy))
     padded, taps = np.pad(x, margins), [(a, b) for a in range(3) for b in range(3)]
     seen = {(a, b): padded[:, a:a + height, b:b + width] for a, b in taps}
     dx = np.zeros_like(padded)
     for a, b in taps:
         dx[:, a:a + height, b:b + width] += dy @ kernel[a, b].T
-    return (sum(seen[tap] @ kernel[tap] for tap in taps), dx[:, 1:-1, 1:-1],
-            np.reshape([np.einsum("ihwc,ihwf->cf", seen[tap], dy) for tap in taps], kernel.shape))
+    by_kernel = np.reshape([np.einsum("ihwc,ihwf->cf", seen[tap], dy) for tap in taps], kernel.shape)
+    return (sum(seen[tap] @ kernel[tap] for tap in taps) + bias + skip, dx[:, 1:-1, 1:-1], by_kernel,
+            dy.sum((0, 1, 2)), dy)
 
 
-def computed(x, kernel, dy, convolution=winograd.convolution):
-    x, kernel = tf.constant(x), tf.constant(kernel)
+def computed(*inputs):
+    *inputs, dy = inputs
     with tf.GradientTape() as tape:
-        tape.watch([x, kernel])
-        y = convolution(x, kernel)
-    return [tensor.numpy() for tensor in (y, *tape.gradient(y, [x, kernel], dy))]
+        tape.watch(inputs)
+        y = winograd.convolution(*inputs)
+    return [tensor.numpy() for tensor in (y, *tape.gradient(y, inputs, dy))]
 
 
 @pytest.fixture(params=[False, True], ids=["narrow", "wide"])
@@ -58,14 +67,20 @@ def form(request, monkeypatch):
     ((3, 20, 20, 16), 16), ((4, 9, 4, 16), 16), ((13, 2, 2, 48), 32), ((0, 4, 4, 16), 16)])
 def test_it_and_its_gradients_are_the_definitions(shape, filters, threads, monkeypatch, form):
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
-    rng = np.random.default_rng(0)
-    arrays = [rng.normal(size=size).astype(np.float32) for size in (
-        shape, (3, 3, shape[-1], filters), (*shape[:-1], filters))]
-    found = computed(*arrays)
-    for ours, truth in zip(found, defined(*arrays), strict=True):
+    given = arrays(shape, filters)
+    found = computed(*given)
+    for ours, truth in zip(found, defined(*given), strict=True):
         assert ours.shape == truth.shape
         np.testing.assert_allclose(ours, truth, rtol=0, atol=3e-5 * truth.std() if truth.size else 0)
-    assert tiny.same(found, computed(*arrays))
+    assert tiny.same(found, computed(*given))
+
+
+@here
+def test_without_a_skip_it_is_less_by_that():
+    x, kernel, bias, skip, dy = arrays((2, 6, 5, 16), 32)
+    found, whole = computed(x, kernel, bias, dy), computed(x, kernel, bias, skip, dy)
+    np.testing.assert_allclose(found[0] + skip, whole[0], atol=1e-5)
+    assert tiny.same(found[1:], whole[1:-1])
 
 
 @in_bfloat16
@@ -76,16 +91,13 @@ def test_it_and_its_gradients_are_the_definitions(shape, filters, threads, monke
 def test_in_bfloat16_they_are_the_definitions_but_for_rounding(shape, filters, threads, monkeypatch):
     """Factors are rounded to 8 bits at their points: 1.2% of root mean square, where inputs alone rounded make 0.2%."""
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
-    rng = np.random.default_rng(0)
-    x, kernel, dy = (rng.normal(size=size).astype(np.float32) for size in (
-        shape, (3, 3, shape[-1], filters), (*shape[:-1], filters)))
-    x, dy = (tf.cast(array, tf.bfloat16).numpy() for array in (x, dy))
-    found = computed(x, kernel, dy)
-    assert [array.dtype for array in found] == [x.dtype, x.dtype, np.float32]
-    for ours, truth in zip(found, defined(x, kernel, dy), strict=True):
+    given = arrays(shape, filters, "bfloat16")
+    found = computed(*given)
+    assert [array.dtype for array in found] == [tf.bfloat16] * 2 + [tf.float32] * 2 + [tf.bfloat16]
+    for ours, truth in zip(found, defined(*given), strict=True):
         assert ours.shape == truth.shape
         assert np.square(ours - truth).sum() <= np.square(truth).sum() * 0.015**2
-    assert tiny.same(found, computed(x, kernel, dy))
+    assert tiny.same(found, computed(*given))
 
 
 @here
@@ -93,7 +105,7 @@ def test_what_it_sees_stays_in_an_image():
     """The images share windows: what is not finite in one reaches no other."""
     x = np.zeros((6, 5, 5, 16), np.float32)
     x[2, 4], x[3, 0, 0] = np.inf, np.nan
-    found = winograd.convolution(x, np.ones((3, 3, 16, 16), np.float32)).numpy()
+    found = winograd.convolution(x, np.ones((3, 3, 16, 16), np.float32), np.zeros(16, np.float32)).numpy()
     assert np.isfinite(found[[0, 1, 4, 5]]).all() and not np.isfinite(found[[2, 3]]).all()
 
 
@@ -144,11 +156,14 @@ def test_in_bfloat16_it_takes_whole_vectors_of_pairs():
 
 @here
 def test_other_shapes_are_refused():
-    x, kernel = tf.zeros((2, 8, 8, 16)), tf.zeros((3, 3, 16, 16))
-    for wrong in ((x, kernel[..., :8]), (x, kernel[:2]), (x[..., :8], kernel[:, :, :8]), (x[0], kernel),
-                  (x[:, :0], kernel)):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="sizes differ|four dimensions"):
-            winograd._operations().cifar_fast_convolution(*wrong, threads=1, wide=False)
+    x, kernel, bias = tf.zeros((2, 8, 8, 16)), tf.zeros((3, 3, 16, 16)), tf.zeros(16)
+    convolution = operations.load(winograd.LIBRARY.origin).cifar_fast_convolution
+    for wrong in ((x, kernel[..., :8], bias, []), (x, kernel[:2], bias, []), (x[..., :8], kernel[:, :, :8], bias, []),
+                  (x[0], kernel, bias, []), (x[:, :0], kernel, bias, []), (x, kernel, bias[:8], []),
+                  (x, kernel, bias[None], []), (x, kernel, bias, [x[:1]]), (x, kernel, bias, [x[0]]),
+                  (x, kernel, bias, [x, x])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="sizes differ|four dimensions|one array at most"):
+            convolution(*wrong, threads=1, wide=False)
 
 
 @here

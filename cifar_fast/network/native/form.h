@@ -75,7 +75,8 @@ OWN void add_products(const factor *v, const factor *d, float *out, size_t n, si
 /* What the threads of one convolution share. */
 typedef struct {
     canvas on;
-    element *x, *y;  /* y: or its gradient */
+    element *x, *y, *skip;  /* y: or its gradient */
+    const float *bias;
     factor *kernels;  /* at their points */
     float *sums, *workspaces;
     size_t parts;
@@ -118,12 +119,14 @@ CODE static void *convolve(void *argument)
     job *j = argument;
     workspace own = take_workspace(j);
     size_t channels = j->on.shape.channels, n = channels / TERMS, filters = j->on.shape.filters, end = windows(&j->on);
-    block in, out;
+    block in, out, skip, *added = j->skip ? &skip : NULL;
     size_t first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
     find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
     while (in.n) {
         transform_inputs(&in, own.x, own.stride_x, channels, CHANNELS);
         find_block(&out, &j->on, first, end, 0, OUT, j->y, filters, own.unused);
+        if (added)
+            find_block(added, &j->on, first, end, 0, OUT, j->skip, filters, own.zeros);
         first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
         find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);  /* the next block's */
         const factor *u = j->kernels;
@@ -131,12 +134,14 @@ CODE static void *convolve(void *argument)
             fetch(&in, p / IN, p % IN, channels);
             if (p < OUT * OUT)
                 fetch(&out, p / OUT, p % OUT, filters);
+            if (p < OUT * OUT && added)
+                fetch(added, p / OUT, p % OUT, filters);
             for (size_t f = 0; f < filters; f += STRIP, u += n * STRIP)
                 for (size_t t = 0; t < out.n; t += ROWS)  /* the last rows may hold anything: nobody reads them */
                     multiply(own.x + p * own.stride_x + t * n, u, own.y + p * own.stride_y + t * filters + f, n,
                              filters);
         }
-        transform_outputs(&out, own.y, own.stride_y, filters);
+        transform_outputs(&out, own.y, own.stride_y, filters, j->bias, added);
     }
     return NULL;
 }
@@ -197,7 +202,8 @@ static float *allocate(size_t numbers)
     return aligned_alloc(LINE, lines * LINE);
 }
 
-static int convolution(const void *x, const float *kernel, void *y, convolution_shape shape, int turned, int threads)
+static int convolution(const void *x, const float *kernel, winograd_sums added, void *y, convolution_shape shape,
+                       int turned, int threads)
 {
     threads = at_most(threads);
     size_t kernels = POINTS * shape.channels * shape.filters / TERMS;
@@ -205,6 +211,7 @@ static int convolution(const void *x, const float *kernel, void *y, convolution_
     if (!memory)
         return -1;
     job j = {.on = canvas_of(shape), .x = (element *)x, .kernels = (factor *)memory, .y = y,
+             .skip = (element *)added.skip, .bias = added.bias,
              .workspaces = memory + kernels};
     transform_kernels(kernel, j.kernels, shape.channels, shape.filters, turned);
     work_together(convolve, &j, threads);

@@ -129,12 +129,14 @@ OWN void transform_output_gradients(const block *of, factor *points, size_t stri
         }
 }
 
-/* And points [n][filters] back to y. */
-OWN void transform_outputs(const block *of, const float *points, size_t stride, size_t filters)
+/* And points [n][filters] back to y, to which are added a bias and the pixels of skip, a block of as many windows; both
+   may be NULL. */
+OWN void transform_outputs(const block *of, const float *points, size_t stride, size_t filters, const float *bias,
+                           const block *skip)
 {
     for (size_t t = 0; t < of->n; t++)
         for (size_t f = 0; f < filters; f += LANES) {
-            vector m[POINTS];
+            vector m[POINTS], level = bias ? load(bias + f) : (vector){0};
 #pragma GCC unroll 6
             for (int i = 0; i < IN; i++) {
                 for (int j = 0; j < IN; j++)
@@ -144,8 +146,12 @@ OWN void transform_outputs(const block *of, const float *points, size_t stride, 
 #pragma GCC unroll 6
             for (int j = 0; j < OUT; j++) {
                 by_A(m + j, IN);
-                for (int i = 0; i < OUT; i++)
-                    write(pixel(&of->at[t], i, j) + f, m[i * IN + j]);
+                for (int i = 0; i < OUT; i++) {
+                    vector y = m[i * IN + j] + level;
+                    if (skip)
+                        y += read(pixel(&skip->at[t], i, j) + f);
+                    write(pixel(&of->at[t], i, j) + f, y);
+                }
             }
         }
 }

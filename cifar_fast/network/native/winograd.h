@@ -19,7 +19,9 @@ typedef struct { size_t images, height, width, channels, filters; } convolution_
 /* wide: whether the processor has AVX-512, and it may be used; bfloat16: what x and y are, which needs AVX-512's. */
 typedef struct { int threads, wide, bfloat16; } winograd_means;
 
-int winograd_convolution(const void *x, const void *kernel, void *y, convolution_shape shape, winograd_means by);
+/* bias, float32 [filters], is added, and skip, an array like y. */
+int winograd_convolution(const void *x, const void *kernel, const void *bias, const void *skip, void *y,
+                         convolution_shape shape, winograd_means by);
 
 /* The gradient by x. */
 int winograd_input_gradient(const void *dy, const void *kernel, void *dx, convolution_shape shape, winograd_means by);
@@ -27,10 +29,14 @@ int winograd_input_gradient(const void *dy, const void *kernel, void *dx, convol
 /* The gradient by the kernel. */
 int winograd_kernel_gradient(const void *x, const void *dy, void *dkernel, convolution_shape shape, winograd_means by);
 
+/* What is added to a convolution, NULL for nothing. */
+typedef struct { const float *bias; const void *skip; } winograd_sums;
+
 /* A form of them: one text, compiled for one kind of vectors. With turned, the kernel is [3, 3, filters, channels], and
    turned around: the gradient by x is that of dy. */
 typedef struct {
-    int (*convolution)(const void *x, const float *kernel, void *y, convolution_shape shape, int turned, int threads);
+    int (*convolution)(const void *x, const float *kernel, winograd_sums added, void *y, convolution_shape shape,
+                       int turned, int threads);
     int (*kernel_gradient)(const void *x, const void *dy, float *dkernel, convolution_shape shape, int threads);
     size_t strip;  /* filters are a multiple of it */
 } winograd_form;

@@ -4,26 +4,42 @@
 #include <stdbool.h>
 #include <string.h>
 
-typedef int algorithm(const void *, const void *, void *, convolution_shape, winograd_means);
+/* The two first inputs are what is multiplied; `OUTPUT` is a place among the sizes of these and of what comes out. */
+enum { MULTIPLIED = 2, OUTPUT = MULTIPLIED, BIAS = 2, SKIP = 3, MOST = 4, RANK = 4, TAPS = 3 };
 
-enum { TENSORS = 3, INPUTS = 2, RANK = 4, TAPS = 3 };
+typedef int algorithm(const void *const inputs[MOST], void *output, convolution_shape, winograd_means);
 
-/* An operation, and which of its tensors, the two inputs and the output, is which. */
+/* An operation, and which of the two first inputs and the output is which. */
 typedef struct {
-    const char *name, *tensors[TENSORS];
+    const char *name, *inputs[MOST], *output;
     algorithm *compute;
     int x, y, kernel;
 } operation;
 
+static int convolution(const void *const in[MOST], void *y, convolution_shape shape, winograd_means by)
+{
+    return winograd_convolution(in[0], in[1], in[BIAS], in[SKIP], y, shape, by);
+}
+
+static int input_gradient(const void *const in[MOST], void *dx, convolution_shape shape, winograd_means by)
+{
+    return winograd_input_gradient(in[0], in[1], dx, shape, by);
+}
+
+static int kernel_gradient(const void *const in[MOST], void *dkernel, convolution_shape shape, winograd_means by)
+{
+    return winograd_kernel_gradient(in[0], in[1], dkernel, shape, by);
+}
+
 static const operation CONVOLUTION = {
-    "CifarFastConvolution", {"x: T", "kernel: float", "y: T"}, winograd_convolution,
-    .x = 0, .kernel = 1, .y = 2};
+    "CifarFastConvolution", {"x: T", "kernel: float", "bias: float", "skip: N * T"}, "y: T", convolution,
+    .x = 0, .kernel = 1, .y = OUTPUT};
 static const operation INPUT_GRADIENT = {
-    "CifarFastInputGradient", {"dy: T", "kernel: float", "dx: T"}, winograd_input_gradient,
-    .y = 0, .kernel = 1, .x = 2};
+    "CifarFastInputGradient", {"dy: T", "kernel: float"}, "dx: T", input_gradient,
+    .y = 0, .kernel = 1, .x = OUTPUT};
 static const operation KERNEL_GRADIENT = {
-    "CifarFastKernelGradient", {"x: T", "dy: T", "dkernel: float"}, winograd_kernel_gradient,
-    .x = 0, .y = 1, .kernel = 2};
+    "CifarFastKernelGradient", {"x: T", "dy: T"}, "dkernel: float", kernel_gradient,
+    .x = 0, .y = 1, .kernel = OUTPUT};
 
 static void set_dims(int64_t *dims, size_t a, size_t b, size_t c, size_t d)
 {
@@ -32,55 +48,72 @@ static void set_dims(int64_t *dims, size_t a, size_t b, size_t c, size_t d)
 
 /* The sizes of a convolution from those of its inputs, and those of its output; returns whether the inputs agree, and
    are of whole lanes. */
-static bool infer(const operation *op, int64_t dims[TENSORS][RANK], size_t lanes, convolution_shape *s)
+static bool infer(const operation *op, int64_t dims[OUTPUT + 1][RANK], size_t lanes, convolution_shape *s)
 {
     const int64_t *images = dims[0];  /* x or dy */
     s->images = images[0], s->height = images[1], s->width = images[2];
-    s->channels = op->x < INPUTS ? dims[op->x][3] : dims[op->kernel][2];
-    s->filters = op->y < INPUTS ? dims[op->y][3] : dims[op->kernel][3];
-    int64_t expected[TENSORS][RANK];
+    s->channels = op->x < OUTPUT ? dims[op->x][3] : dims[op->kernel][2];
+    s->filters = op->y < OUTPUT ? dims[op->y][3] : dims[op->kernel][3];
+    int64_t expected[OUTPUT + 1][RANK];
     set_dims(expected[op->x], s->images, s->height, s->width, s->channels);
     set_dims(expected[op->y], s->images, s->height, s->width, s->filters);
     set_dims(expected[op->kernel], TAPS, TAPS, s->channels, s->filters);
-    memcpy(dims[INPUTS], expected[INPUTS], sizeof expected[INPUTS]);
+    memcpy(dims[OUTPUT], expected[OUTPUT], sizeof expected[OUTPUT]);
     return !memcmp(dims, expected, sizeof expected) && s->height && s->width && s->channels % lanes == 0
         && s->filters % lanes == 0;
+}
+
+/* Whether a tensor has the last `rank` of some sizes. */
+static bool has(const TF_Tensor *tensor, const int64_t *dims, int rank)
+{
+    bool same = TF_NumDims(tensor) == rank;
+    for (int d = 0; same && d < rank; d++)
+        same = TF_Dim(tensor, d) == dims[RANK - rank + d];
+    return same;
 }
 
 static void apply(const operation *op, void *means, TF_OpKernelContext *context)
 {
     winograd_means by = {(intptr_t)means / 2, (intptr_t)means % 2, 0};
     TF_Status *status = TF_NewStatus();
-    TF_Tensor *tensors[TENSORS] = {NULL};
-    int64_t dims[TENSORS][RANK] = {0};
+    TF_Tensor *in[MOST] = {NULL}, *out = NULL;
+    const void *data[MOST] = {NULL};
+    int64_t dims[OUTPUT + 1][RANK] = {0};
     convolution_shape shape;
-    for (int i = 0; i < INPUTS && TF_GetCode(status) == TF_OK; i++) {
-        TF_GetInput(context, i, &tensors[i], status);
-        if (TF_GetCode(status) == TF_OK && TF_NumDims(tensors[i]) != RANK)
+    int inputs = TF_NumInputs(context);
+    if (inputs > MOST)
+        TF_SetStatus(status, TF_INVALID_ARGUMENT, "adds one array at most");
+    for (int i = 0; i < inputs && TF_GetCode(status) == TF_OK; i++) {
+        TF_GetInput(context, i, &in[i], status);
+        if (TF_GetCode(status) != TF_OK)
+            break;
+        data[i] = TF_TensorData(in[i]);
+        if (i < MULTIPLIED && TF_NumDims(in[i]) != RANK)
             TF_SetStatus(status, TF_INVALID_ARGUMENT, "needs inputs of four dimensions");
-        for (int d = 0; d < RANK && TF_GetCode(status) == TF_OK; d++)
-            dims[i][d] = TF_Dim(tensors[i], d);
+        for (int d = 0; i < MULTIPLIED && d < RANK && TF_GetCode(status) == TF_OK; d++)
+            dims[i][d] = TF_Dim(in[i], d);
     }
     if (TF_GetCode(status) == TF_OK) {
-        by.bfloat16 = TF_TensorType(tensors[0]) == TF_BFLOAT16;
-        if (!infer(op, dims, by.bfloat16 ? 2 * WINOGRAD_LANES : WINOGRAD_LANES, &shape))
+        by.bfloat16 = TF_TensorType(in[0]) == TF_BFLOAT16;
+        if (!infer(op, dims, by.bfloat16 ? 2 * WINOGRAD_LANES : WINOGRAD_LANES, &shape)
+            || (in[BIAS] && !has(in[BIAS], dims[OUTPUT], 1)) || (in[SKIP] && !has(in[SKIP], dims[OUTPUT], RANK)))
             TF_SetStatus(status, TF_INVALID_ARGUMENT, "the inputs' sizes differ, images have no pixels, the kernel is "
                          "not 3x3, or channels or filters are no multiple of 16, or of 32 in bfloat16");
     }
     if (TF_GetCode(status) == TF_OK) {
-        size_t numbers = dims[INPUTS][0] * dims[INPUTS][1] * dims[INPUTS][2] * dims[INPUTS][3];
-        int type = op->kernel == INPUTS ? TF_FLOAT : TF_TensorType(tensors[0]);
-        tensors[INPUTS] = TF_AllocateOutput(context, 0, type, dims[INPUTS], RANK, numbers * TF_DataTypeSize(type),
-                                            status);
+        size_t numbers = dims[OUTPUT][0] * dims[OUTPUT][1] * dims[OUTPUT][2] * dims[OUTPUT][3];
+        int type = op->kernel == OUTPUT ? TF_FLOAT : TF_TensorType(in[0]);
+        out = TF_AllocateOutput(context, 0, type, dims[OUTPUT], RANK, numbers * TF_DataTypeSize(type), status);
     }
-    if (TF_GetCode(status) == TF_OK
-        && op->compute(TF_TensorData(tensors[0]), TF_TensorData(tensors[1]), TF_TensorData(tensors[2]), shape, by))
+    if (TF_GetCode(status) == TF_OK && op->compute(data, TF_TensorData(out), shape, by))
         TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "no memory for a convolution");
     if (TF_GetCode(status) != TF_OK)
         TF_OpKernelContext_Failure(context, status);
-    for (int i = 0; i < TENSORS; i++)
-        if (tensors[i])
-            TF_DeleteTensor(tensors[i]);
+    for (int i = 0; i < MOST; i++)
+        if (in[i])
+            TF_DeleteTensor(in[i]);
+    if (out)
+        TF_DeleteTensor(out);
     TF_DeleteStatus(status);
 }
 
@@ -107,9 +140,11 @@ static void add(const operation *op, void (*on_cpu)(void *, TF_OpKernelContext *
 {
     TF_Status *status = TF_NewStatus();
     TF_OpDefinitionBuilder *definition = TF_NewOpDefinitionBuilder(op->name);
-    for (int i = 0; i < INPUTS; i++)
-        TF_OpDefinitionBuilderAddInput(definition, op->tensors[i]);
-    TF_OpDefinitionBuilderAddOutput(definition, op->tensors[INPUTS]);
+    for (int i = 0; i < MOST && op->inputs[i]; i++)
+        TF_OpDefinitionBuilderAddInput(definition, op->inputs[i]);
+    TF_OpDefinitionBuilderAddOutput(definition, op->output);
+    if (op->inputs[SKIP])
+        TF_OpDefinitionBuilderAddAttr(definition, "N: int >= 0");
     TF_OpDefinitionBuilderAddAttr(definition, WINOGRAD_BFLOAT16 ? "T: {float, bfloat16}" : "T: {float}");
     TF_OpDefinitionBuilderAddAttr(definition, "threads: int >= 1");
     TF_OpDefinitionBuilderAddAttr(definition, "wide: bool");

@@ -88,12 +88,16 @@ static int check(size_t form, convolution_shape s, int threads)
     float *x = numbers(pixels * s.channels), *kernel = numbers(taps), *dy = numbers(outputs);
     void *own_x = elements(x, pixels * s.channels, bfloat16), *own_dy = elements(dy, outputs, bfloat16);
     for (int turned = 0; turned < 2; turned++) {
+        float *bias = rand() % 2 ? numbers(s.filters) : NULL, *skip = rand() % 2 ? numbers(outputs) : NULL;
+        void *own_skip = skip ? elements(skip, outputs, bfloat16) : NULL;
         double *truth = calloc(outputs + 1, sizeof(double));
+        for (size_t i = 0; i < outputs; i++)
+            truth[i] = (bias ? bias[i % s.filters] : 0) + (skip ? skip[i] : 0);
         void *found = malloc((outputs + 1) * sizeof(float));
         define(x, kernel, NULL, truth, s, turned);
-        wrong |= compute->convolution(own_x, kernel, found, s, turned, threads);
+        wrong |= compute->convolution(own_x, kernel, (winograd_sums){bias, own_skip}, found, s, turned, threads);
         wrong |= differs(turned ? "turned" : "convolution", form, found, bfloat16, truth, outputs, s, threads);
-        free(truth), free(found);
+        free(truth), free(found), free(bias), free(skip), free(own_skip);
     }
     double *truth = calloc(taps, sizeof(double));
     float *found = malloc(taps * sizeof(float));
