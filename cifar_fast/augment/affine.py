@@ -117,7 +117,8 @@ class Affine:
         if places is None:
             return self.transform(images, p)
         images = kernel.resample(images, places, self.fill_mode, self.cval, self.interpolation_order)
-        return self._lit(images, p)
+        changed = p.channel_shift_intensity is not None or p.brightness is not None
+        return _lit(self, images, p) if changed else self._lit(images, p)
 
     def parameters(self, seed, ids, shape):
         """Draws `Parameters`, one of each an image. seed, ids: as for a call; shape: [B, H, W, C] of the images.
@@ -196,6 +197,12 @@ def _drawn(affine, seed, ids, shape):
     nothing lies between pixels. In one program: the draws alone are 150 operations."""
     p = affine.parameters(seed, ids, (None, *shape))
     return p, matrices(p, *shape[:2]) if _moves(p) else None
+
+
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+def _lit(affine, images, parameters):
+    """`Affine._lit` as one program, in place of a pass over memory for each operation."""
+    return affine._lit(images, parameters)
 
 
 def _moves(parameters):

@@ -12,7 +12,7 @@ from cifar_fast.system import processor
 
 pytestmark = pytest.mark.skipif(
     kernel.LIBRARY is None or tf.config.list_physical_devices("GPU"), reason="needs cifar_fast_affine_op, and no GPU")
-SHAPES = [(3, 32, 32, 3), (2, 17, 23, 1), (4, 20, 12, 4), (2, 9, 14, 2), (1, 1, 1, 3), (2, 1, 7, 4), (2, 6, 1, 3),
+SHAPES = [(3, 32, 32, 3), (2, 17, 23, 1), (2, 9, 14, 2), (1, 1, 1, 3), (2, 1, 7, 4), (2, 6, 1, 3),
           (2, 224, 200, 3), (0, 8, 8, 3)]
 MOVES = dict(rotation_range=40, width_shift_range=0.3, height_shift_range=2.5, zoom_range=0.4, shear_range=15)
 
@@ -37,7 +37,8 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_affine_takes_it_where_xla_does_not_compile_and_gives_the_same_pixels(shape, calls):
     images = pixels(shape)
-    affine = Affine(**MOVES, horizontal_flip=True, vertical_flip=True, channel_shift_range=20, rescale=1 / 255)
+    light = dict(channel_shift_range=20, brightness_range=(0.5, 1.5), value_range=(0, 255), rescale=1 / 255)
+    affine = Affine(**MOVES, **light, horizontal_flip=True, vertical_flip=True)
     expected = compiled(affine)(images, tf.constant([3, 1]))
     assert not calls
     for call in (affine, tf.function(affine, autograph=False)):
