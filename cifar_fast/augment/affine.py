@@ -115,7 +115,7 @@ class Affine:
             return self.transform(images, self.parameters(seed, ids, images.shape))
         p, places = _drawn(self, draws.pair(seed), tf.convert_to_tensor(ids), tuple(images.shape[1:]))
         if places is None:
-            return self.transform(images, p)
+            return _transformed(self, images, p)
         images = kernel.resample(images, places, self.fill_mode, self.cval, self.interpolation_order)
         changed = p.channel_shift_intensity is not None or p.brightness is not None
         return _lit(self, images, p) if changed else self._lit(images, p)
@@ -197,6 +197,12 @@ def _drawn(affine, seed, ids, shape):
     nothing lies between pixels. In one program: the draws alone are 150 operations."""
     p = affine.parameters(seed, ids, (None, *shape))
     return p, matrices(p, *shape[:2]) if _moves(p) else None
+
+
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
+def _transformed(affine, images, parameters):
+    """`Affine.transform` as one program."""
+    return affine.transform(images, parameters)
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=True)

@@ -1,4 +1,4 @@
-"""Operations of TensorFlow's in C: loaded from a library that was compiled when cifar_fast was installed."""
+"""TensorFlow operations written in C: loaded from a library that was compiled when cifar_fast was installed."""
 import contextlib
 import ctypes
 import functools
@@ -7,7 +7,7 @@ import os
 
 @functools.cache
 def load(path):
-    """The module of a library's operations; they have the names that they were registered by, in lower case.
+    """The module of a library's operations, which have the names that they are registered by, in snake case.
 
     Raises:
       tf.errors.OpError or OSError: this TensorFlow does not load it.
