@@ -13,6 +13,7 @@
    the next block, and those that it writes of this one, come near while it multiplies. */
 #include "transforms.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,18 +73,23 @@ OWN void add_products(const factor *v, const factor *d, float *out, size_t n, si
     add_rows(v + 2 * ADDED, d, out + 2 * ADDED * filters, n, channels, filters, WINOGRAD_LANES - 2 * ADDED);
 }
 
+/* Tasks of one kind, which threads share: how many have been taken, and how many of those are done. */
+typedef struct { size_t taken, done; } tasks;
+
 /* What the threads of one convolution share. */
 typedef struct {
     canvas on;
     element *x, *y, *skip;  /* y: or its gradient */
     const float *bias;
+    float *kernel;  /* or its gradient */
+    int turned;
     factor *kernels;  /* at their points */
     float *sums, *workspaces;
-    size_t parts;
-    size_t workers, next;  /* how many have begun; the first block or part that nobody has taken */
+    size_t workers, next, parts;  /* threads that have begun; the first window that nobody has taken; shares of them */
+    tasks transforms, products;
 } job;
 
-/* What each of them has to itself: a block at its points, of x and of y or its gradient, and a pixel of zeros and one
+/* What each of them has to itself: blocks at their points, of x and of y or its gradient, and a pixel of zeros and one
    for what nobody reads. */
 typedef struct {
     factor *x, *dy;
@@ -92,33 +98,61 @@ typedef struct {
     size_t stride_x, stride_y;
 } workspace;
 
-/* How far apart points of a block lie: a line more than float32 need, lest they share few places of a cache. */
-static size_t stride_of(size_t channels)
+/* How far apart points of so many numbers lie: a line more than float32 need, lest they share few places of a cache. */
+static size_t stride_of(size_t numbers)
 {
-    return BLOCK * channels + LINE / sizeof(float);
+    return numbers + LINE / sizeof(float);
 }
 
-static size_t workspace_size(convolution_shape s)
+/* Blocks whose products are summed together: several where the sums are many, since all are read and written again. */
+static size_t blocks_summed(convolution_shape s)
 {
-    return POINTS * (stride_of(s.channels) + stride_of(s.filters)) + 2 * (s.channels + s.filters);
+    return s.channels * s.filters > 64 * 64 ? 4 : 1;
 }
 
-static workspace take_workspace(job *j)
+static size_t workspace_size(convolution_shape s, size_t blocks)
+{
+    size_t n = blocks * BLOCK;
+    return POINTS * (stride_of(n * s.channels) + stride_of(n * s.filters)) + 2 * (s.channels + s.filters);
+}
+
+static workspace take_workspace(job *j, size_t blocks)
 {
     convolution_shape s = j->on.shape;
-    size_t in = stride_of(s.channels), out = stride_of(s.filters), pixel = s.channels + s.filters;  /* at least */
-    float *begin = j->workspaces + __atomic_fetch_add(&j->workers, 1, __ATOMIC_RELAXED) * workspace_size(s);
+    size_t in = stride_of(blocks * BLOCK * s.channels), out = stride_of(blocks * BLOCK * s.filters);
+    size_t pixel = s.channels + s.filters;  /* at least */
+    float *begin = j->workspaces + __atomic_fetch_add(&j->workers, 1, __ATOMIC_RELAXED) * workspace_size(s, blocks);
     element *zeros = (element *)(begin + POINTS * (in + out));
     memset(zeros, 0, pixel * sizeof(element));
     float *y = begin + POINTS * in;
     return (workspace){(factor *)begin, (factor *)y, y, zeros, zeros + pixel, in, out};
 }
 
+/* Lets this thread do what it can take of some tasks, and wait for what others have taken. */
+static void share(tasks *of, size_t count, void (*task)(job *, const workspace *, size_t), job *j, const workspace *own)
+{
+    for (size_t i; (i = __atomic_fetch_add(&of->taken, 1, __ATOMIC_RELAXED)) < count;) {
+        task(j, own, i);
+        __atomic_fetch_add(&of->done, 1, __ATOMIC_RELEASE);
+    }
+    while (__atomic_load_n(&of->done, __ATOMIC_ACQUIRE) < count)
+        sched_yield();
+}
+
+CODE static void transform_some_kernels(job *j, const workspace *own, size_t i)
+{
+    convolution_shape s = j->on.shape;
+    (void)own;
+    transform_kernels(j->kernel, j->kernels, stride_of(s.channels * s.filters / TERMS), s.channels, s.filters,
+                      i * LANES, j->turned);
+}
+
 CODE static void *convolve(void *argument)
 {
     job *j = argument;
-    workspace own = take_workspace(j);
+    workspace own = take_workspace(j, 1);
     size_t channels = j->on.shape.channels, n = channels / TERMS, filters = j->on.shape.filters, end = windows(&j->on);
+    share(&j->transforms, filters / LANES, transform_some_kernels, j, &own);
     block in, out, skip, *added = j->skip ? &skip : NULL;
     size_t first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
     find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
@@ -129,13 +163,13 @@ CODE static void *convolve(void *argument)
             find_block(added, &j->on, first, end, 0, OUT, j->skip, filters, own.zeros);
         first = __atomic_fetch_add(&j->next, BLOCK, __ATOMIC_RELAXED);
         find_block(&in, &j->on, first, end, 1, IN, j->x, channels, own.zeros);  /* the next block's */
-        const factor *u = j->kernels;
         for (int p = 0; p < POINTS; p++) {
             fetch(&in, p / IN, p % IN, channels);
             if (p < OUT * OUT)
                 fetch(&out, p / OUT, p % OUT, filters);
             if (p < OUT * OUT && added)
                 fetch(added, p / OUT, p % OUT, filters);
+            const factor *u = j->kernels + p * stride_of(n * filters);
             for (size_t f = 0; f < filters; f += STRIP, u += n * STRIP)
                 for (size_t t = 0; t < out.n; t += ROWS)  /* the last rows may hold anything: nobody reads them */
                     multiply(own.x + p * own.stride_x + t * n, u, own.y + p * own.stride_y + t * filters + f, n,
@@ -146,36 +180,52 @@ CODE static void *convolve(void *argument)
     return NULL;
 }
 
+CODE static void sum_part(job *j, const workspace *own, size_t part)
+{
+    size_t channels = j->on.shape.channels, filters = j->on.shape.filters, total = windows(&j->on);
+    size_t first = total * part / j->parts, end = total * (part + 1) / j->parts;
+    size_t stride = stride_of(channels * filters);
+    float *sums = j->sums + part * POINTS * stride;
+    block x, dy;
+    memset(sums, 0, POINTS * stride * sizeof(float));
+    find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own->zeros);
+    find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own->zeros);
+    while (x.n) {
+        size_t n = 0;
+        for (size_t some = blocks_summed(j->on.shape); some && x.n; some--) {
+            transform_inputs(&x, own->x + n * channels, own->stride_x, channels, WINDOWS);
+            transform_output_gradients(&dy, own->dy + n * filters, own->stride_y, filters);
+            n += (x.n + TERMS - 1) / TERMS;
+            first += BLOCK;  /* the next block's pixels are fetched while this one's are multiplied */
+            find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own->zeros);
+            find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own->zeros);
+        }
+        for (int p = 0; p < POINTS; p++) {
+            fetch(&x, p / IN, p % IN, channels);
+            if (p < OUT * OUT)
+                fetch(&dy, p / OUT, p % OUT, filters);
+            for (size_t f = 0; f < filters; f += STRIP)
+                for (size_t c = 0; c < channels; c += WINOGRAD_LANES)
+                    add_products(own->x + p * own->stride_x + c, own->dy + p * own->stride_y + f,
+                                 sums + p * stride + c * filters + f, n, channels, filters);
+        }
+    }
+}
+
+CODE static void transform_some_sums(job *j, const workspace *own, size_t i)
+{
+    size_t filters = j->on.shape.filters, rows = WINOGRAD_LANES * filters;
+    (void)own;
+    transform_sums(j->sums, j->parts, j->kernel, stride_of(j->on.shape.channels * filters),
+                   j->on.shape.channels * filters, i * rows, (i + 1) * rows);
+}
+
 CODE static void *sum_kernel_gradients(void *argument)
 {
     job *j = argument;
-    workspace own = take_workspace(j);
-    size_t channels = j->on.shape.channels, filters = j->on.shape.filters, total = windows(&j->on), part;
-    block x, dy;
-    while ((part = __atomic_fetch_add(&j->next, 1, __ATOMIC_RELAXED)) < j->parts) {
-        size_t first = total * part / j->parts, end = total * (part + 1) / j->parts;
-        float *sums = j->sums + part * POINTS * channels * filters;
-        memset(sums, 0, POINTS * channels * filters * sizeof(float));
-        find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
-        find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
-        while (x.n) {
-            size_t n = (x.n + TERMS - 1) / TERMS;
-            transform_inputs(&x, own.x, own.stride_x, channels, WINDOWS);
-            transform_output_gradients(&dy, own.dy, own.stride_y, filters);
-            first += BLOCK;  /* the next block's pixels are fetched while this one's are multiplied */
-            find_block(&x, &j->on, first, end, 1, IN, j->x, channels, own.zeros);
-            find_block(&dy, &j->on, first, end, 0, OUT, j->y, filters, own.zeros);
-            for (int p = 0; p < POINTS; p++) {
-                fetch(&x, p / IN, p % IN, channels);
-                if (p < OUT * OUT)
-                    fetch(&dy, p / OUT, p % OUT, filters);
-                for (size_t f = 0; f < filters; f += STRIP)
-                    for (size_t c = 0; c < channels; c += WINOGRAD_LANES)
-                        add_products(own.x + p * own.stride_x + c, own.dy + p * own.stride_y + f,
-                                     sums + (p * channels + c) * filters + f, n, channels, filters);
-            }
-        }
-    }
+    workspace own = take_workspace(j, blocks_summed(j->on.shape));
+    share(&j->products, j->parts, sum_part, j, &own);
+    share(&j->transforms, j->on.shape.channels / WINOGRAD_LANES, transform_some_sums, j, &own);
     return NULL;
 }
 
@@ -206,14 +256,13 @@ static int convolution(const void *x, const float *kernel, winograd_sums added, 
                        int turned, int threads)
 {
     threads = at_most(threads);
-    size_t kernels = POINTS * shape.channels * shape.filters / TERMS;
-    float *memory = allocate(kernels + threads * workspace_size(shape));
+    size_t kernels = POINTS * stride_of(shape.channels * shape.filters / TERMS);
+    float *memory = allocate(kernels + threads * workspace_size(shape, 1));
     if (!memory)
         return -1;
-    job j = {.on = canvas_of(shape), .x = (element *)x, .kernels = (factor *)memory, .y = y,
-             .skip = (element *)added.skip, .bias = added.bias,
+    job j = {.on = canvas_of(shape), .x = (element *)x, .kernel = (float *)kernel, .turned = turned,
+             .kernels = (factor *)memory, .y = y, .skip = (element *)added.skip, .bias = added.bias,
              .workspaces = memory + kernels};
-    transform_kernels(kernel, j.kernels, shape.channels, shape.filters, turned);
     work_together(convolve, &j, threads);
     free(memory);
     return 0;
@@ -222,14 +271,13 @@ static int convolution(const void *x, const float *kernel, winograd_sums added, 
 static int kernel_gradient(const void *x, const void *dy, float *dkernel, convolution_shape shape, int threads)
 {
     threads = at_most(threads);
-    size_t sums = POINTS * shape.channels * shape.filters;
-    float *memory = allocate(threads * (sums + workspace_size(shape)));
+    size_t sums = POINTS * stride_of(shape.channels * shape.filters);
+    float *memory = allocate(threads * (sums + workspace_size(shape, blocks_summed(shape))));
     if (!memory)
         return -1;
-    job j = {.on = canvas_of(shape), .x = (element *)x, .y = (element *)dy, .sums = memory,
+    job j = {.on = canvas_of(shape), .x = (element *)x, .y = (element *)dy, .kernel = dkernel, .sums = memory,
              .workspaces = memory + threads * sums, .parts = threads};
     work_together(sum_kernel_gradients, &j, threads);
-    transform_sums(memory, threads, dkernel, shape.channels * shape.filters);
     free(memory);
     return 0;
 }

@@ -156,42 +156,42 @@ OWN void transform_outputs(const block *of, const float *points, size_t stride, 
         }
 }
 
-/* Kernels to points [POINTS][filters / STRIP][channels / TERMS][STRIP]. With turned, `kernel` is [3, 3, filters,
-   channels] and turned around. */
-CODE static void transform_kernels(const float *kernel, factor *points, size_t channels, size_t filters, int turned)
+/* Kernels to points [filters / STRIP][channels / TERMS][STRIP], which lie `stride` apart, of LANES filters from f on.
+   With turned, `kernel` is [3, 3, filters, channels] and turned around. */
+CODE static void transform_kernels(const float *kernel, factor *points, size_t stride, size_t channels, size_t filters,
+                                   size_t f, int turned)
 {
-    for (size_t c = 0; c < channels; c++)
-        for (size_t f = 0; f < filters; f += LANES) {
-            vector g[TAPS][TAPS], half[IN][TAPS];
-            for (int a = 0; a < TAPS; a++)
-                for (int b = 0; b < TAPS; b++)
-                    if (turned)
-                        for (int lane = 0; lane < LANES; lane++)
-                            g[TAPS - 1 - a][TAPS - 1 - b][lane] =
-                                kernel[((a * TAPS + b) * filters + f + lane) * channels + c];
-                    else
-                        g[a][b] = load(kernel + ((a * TAPS + b) * channels + c) * filters + f);
-            for (int i = 0; i < IN; i++)
-                for (int b = 0; b < TAPS; b++)
-                    half[i][b] = G[i][0] * g[0][b] + G[i][1] * g[1][b] + G[i][2] * g[2][b];
-            for (int i = 0; i < IN; i++)
-                for (int j = 0; j < IN; j++)
-                    put(points + ((i * IN + j) * filters / STRIP + f / STRIP) * channels / TERMS * STRIP
-                            + c / TERMS * STRIP + f % STRIP,
-                        half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2], c % TERMS);
-        }
+    for (size_t c = 0; c < channels; c++) {
+        vector g[TAPS][TAPS], half[IN][TAPS];
+        for (int a = 0; a < TAPS; a++)
+            for (int b = 0; b < TAPS; b++)
+                if (turned)
+                    for (int lane = 0; lane < LANES; lane++)
+                        g[TAPS - 1 - a][TAPS - 1 - b][lane] =
+                            kernel[((a * TAPS + b) * filters + f + lane) * channels + c];
+                else
+                    g[a][b] = load(kernel + ((a * TAPS + b) * channels + c) * filters + f);
+        for (int i = 0; i < IN; i++)
+            for (int b = 0; b < TAPS; b++)
+                half[i][b] = G[i][0] * g[0][b] + G[i][1] * g[1][b] + G[i][2] * g[2][b];
+        for (int i = 0; i < IN; i++)
+            for (int j = 0; j < IN; j++)
+                put(points + (i * IN + j) * stride + (f / STRIP * channels + c) / TERMS * STRIP + f % STRIP,
+                    half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2], c % TERMS);
+    }
 }
 
-/* Points of `parts` shares of the windows, [parts][POINTS][channels][filters], to their sum as a kernel; size is that
-   of a point. */
-CODE static void transform_sums(const float *points, int parts, float *kernel, size_t size)
+/* Points of `parts` shares of the windows, [parts][POINTS][channels][filters], to their sum as a kernel, of whose taps
+   the numbers from `k` to `end` are taken, of `size`. Points lie `stride` apart. */
+CODE static void transform_sums(const float *points, int parts, float *kernel, size_t stride, size_t size, size_t k,
+                                size_t end)
 {
-    for (size_t k = 0; k < size; k += LANES) {
+    for (; k < end; k += LANES) {
         vector sums[IN][IN], half[TAPS][IN];
         for (int p = 0; p < POINTS; p++) {
-            sums[p / IN][p % IN] = load(points + p * size + k);
+            sums[p / IN][p % IN] = load(points + p * stride + k);
             for (int part = 1; part < parts; part++)
-                sums[p / IN][p % IN] += load(points + (part * POINTS + p) * size + k);
+                sums[p / IN][p % IN] += load(points + (part * POINTS + p) * stride + k);
         }
         for (int a = 0; a < TAPS; a++)
             for (int j = 0; j < IN; j++) {
