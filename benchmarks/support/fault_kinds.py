@@ -333,8 +333,8 @@ def tasks(calls, origins):
 
 
 def short(found, rng):
-    """A task of each function, drawn by `rng`, but those of many trainings and the one that tests/test_environment.py
-    has; one kill, one failing call."""
+    """A task of each function, drawn by `rng`, but those of many trainings, and `nowhere_to_write`, which
+    tests/test_environment.py has; one kill, one failing call."""
     by_function = collections.defaultdict(list)
     for function, arguments in found:
         by_function[function].append(arguments)

@@ -98,12 +98,6 @@ typedef struct {
     size_t stride_x, stride_y;
 } workspace;
 
-/* How far apart points of so many numbers lie: a line more than float32 need, lest they share few places of a cache. */
-static size_t stride_of(size_t numbers)
-{
-    return numbers + LINE / sizeof(float);
-}
-
 /* Blocks whose products are summed together: several where the sums are many, since all are read and written again. */
 static size_t blocks_summed(convolution_shape s)
 {
@@ -128,7 +122,7 @@ static workspace take_workspace(job *j, size_t blocks)
     return (workspace){(factor *)begin, (factor *)y, y, zeros, zeros + pixel, in, out};
 }
 
-/* Lets this thread do what it can take of some tasks, and wait for what others have taken. */
+/* Lets this thread do what it can take of some tasks, and wait for what others have taken: awake, since that is short. */
 static void share(tasks *of, size_t count, void (*task)(job *, const workspace *, size_t), job *j, const workspace *own)
 {
     for (size_t i; (i = __atomic_fetch_add(&of->taken, 1, __ATOMIC_RELAXED)) < count;) {
@@ -143,8 +137,7 @@ CODE static void transform_some_kernels(job *j, const workspace *own, size_t i)
 {
     convolution_shape s = j->on.shape;
     (void)own;
-    transform_kernels(j->kernel, j->kernels, stride_of(s.channels * s.filters / TERMS), s.channels, s.filters,
-                      i * LANES, j->turned);
+    transform_kernels(j->kernel, j->kernels, s.channels, s.filters, i * LANES, j->turned);
 }
 
 CODE static void *convolve(void *argument)
@@ -216,8 +209,7 @@ CODE static void transform_some_sums(job *j, const workspace *own, size_t i)
 {
     size_t filters = j->on.shape.filters, rows = WINOGRAD_LANES * filters;
     (void)own;
-    transform_sums(j->sums, j->parts, j->kernel, stride_of(j->on.shape.channels * filters),
-                   j->on.shape.channels * filters, i * rows, (i + 1) * rows);
+    transform_sums(j->sums, j->parts, j->kernel, j->on.shape.channels * filters, i * rows, (i + 1) * rows);
 }
 
 CODE static void *sum_kernel_gradients(void *argument)

@@ -52,6 +52,12 @@ static const float G[IN][TAPS] = {
     {BY_NEAR, NEAR * BY_NEAR, NEAR2 * BY_NEAR}, {BY_NEAR, -NEAR * BY_NEAR, NEAR2 * BY_NEAR},
     {BY_FAR, FAR * BY_FAR, FAR2 * BY_FAR}, {BY_FAR, -FAR * BY_FAR, FAR2 * BY_FAR}, {0, 0, 1}};
 
+/* How far apart points of so many numbers lie: a line more than float32 need, lest they share few places of a cache. */
+static size_t stride_of(size_t numbers)
+{
+    return numbers + LINE / sizeof(float);
+}
+
 /* Some windows' pixels. */
 typedef struct { pixels at[BLOCK]; size_t n; } block;
 
@@ -156,11 +162,12 @@ OWN void transform_outputs(const block *of, const float *points, size_t stride, 
         }
 }
 
-/* Kernels to points [filters / STRIP][channels / TERMS][STRIP], which lie `stride` apart, of LANES filters from f on.
-   With turned, `kernel` is [3, 3, filters, channels] and turned around. */
-CODE static void transform_kernels(const float *kernel, factor *points, size_t stride, size_t channels, size_t filters,
-                                   size_t f, int turned)
+/* Kernels to points [filters / STRIP][channels / TERMS][STRIP], of LANES filters from f on. With turned, `kernel` is
+   [3, 3, filters, channels] and turned around. */
+CODE static void transform_kernels(const float *kernel, factor *points, size_t channels, size_t filters, size_t f,
+                                   int turned)
 {
+    size_t stride = stride_of(channels * filters / TERMS);
     for (size_t c = 0; c < channels; c++) {
         vector g[TAPS][TAPS], half[IN][TAPS];
         for (int a = 0; a < TAPS; a++)
@@ -181,11 +188,11 @@ CODE static void transform_kernels(const float *kernel, factor *points, size_t s
     }
 }
 
-/* Points of `parts` shares of the windows, [parts][POINTS][channels][filters], to their sum as a kernel, of whose taps
-   the numbers from `k` to `end` are taken, of `size`. Points lie `stride` apart. */
-CODE static void transform_sums(const float *points, int parts, float *kernel, size_t stride, size_t size, size_t k,
-                                size_t end)
+/* Points of `parts` shares of the windows, [parts][POINTS][channels][filters], to the numbers from `k` to `end` of each
+   tap of their sum as a kernel; a tap has `size`. */
+CODE static void transform_sums(const float *points, int parts, float *kernel, size_t size, size_t k, size_t end)
 {
+    size_t stride = stride_of(size);
     for (; k < end; k += LANES) {
         vector sums[IN][IN], half[TAPS][IN];
         for (int p = 0; p < POINTS; p++) {
